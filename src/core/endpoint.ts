@@ -1,0 +1,63 @@
+/**
+ * Models and the endpoints that serve them, as routing sees them.
+ * The catalogue builds these from configuration and curated data; they are immutable while a call runs.
+ */
+import type { Capability } from "./head.ts";
+import type { Price } from "./money.ts";
+import type { DialectId } from "./request.ts";
+
+/** Deviations of an upstream from its dialect's standard form. Data of a provider's file; dialects read them, nobody else. */
+export interface Quirks {
+  /** Which field carries the output limit on Chat (`max_completion_tokens` by default). */
+  readonly maxTokensField?: "max_tokens" | "max_completion_tokens";
+  /** The role of instructions on Chat and Responses (`system` by default on Chat, `developer` on Responses). */
+  readonly systemRole?: "system" | "developer";
+  /** Message content must be one string where it is only text. */
+  readonly flattenText?: boolean;
+  /** The upstream refuses `stream_options`. */
+  readonly noStreamOptions?: boolean;
+  /** How Chat replies and replays name visible reasoning. */
+  readonly reasoningField?: "reasoning_content" | "reasoning" | "none";
+  /** Canonical request fields that the upstream refuses; they are dropped as losses. */
+  readonly refuses?: readonly string[];
+}
+
+/** One way to serve one model. */
+export interface Endpoint {
+  /** Unique in the catalogue, e.g. `my-openai/gpt-4o-mini`. */
+  readonly id: string;
+  readonly modelId: string;
+  /** The configured provider's id. */
+  readonly provider: string;
+  /** What the upstream calls the model. */
+  readonly upstreamModel: string;
+  /** The formats it can be called in, preferred first. */
+  readonly dialects: readonly DialectId[];
+  /** Lower is tried earlier. */
+  readonly priority: number;
+  readonly price: Price;
+  readonly capabilities: ReadonlySet<Capability>;
+  readonly contextTokens: number;
+  readonly maxOutputTokens: number;
+  readonly quirks: Quirks;
+}
+
+export interface Model {
+  readonly id: string;
+  readonly aliases: readonly string[];
+  readonly name: string;
+  readonly description?: string;
+  readonly contextTokens: number;
+  readonly maxOutputTokens: number;
+  readonly capabilities: ReadonlySet<Capability>;
+  readonly knowledgeDate?: string;
+  readonly createdAt?: number;
+  readonly price: Price;
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** An endpoint with the dialect chosen for one call: the caller's own where the endpoint speaks it, so that bytes can be relayed. */
+export interface Candidate {
+  readonly endpoint: Endpoint;
+  readonly dialect: DialectId;
+}

@@ -1,0 +1,35 @@
+/**
+ * The head of a request: the handful of facts that policy, routing and holds need, read without decoding the whole.
+ * `dialect.peek` makes it from the parsed body; it is all that the gateway knows of a request that is relayed.
+ */
+
+/** What a request needs its model to be able to do. */
+export const CAPABILITIES = [
+  "tools",
+  "images",
+  "files",
+  "audio",
+  "video",
+  "thinking",
+  "structured-output",
+  "image-output",
+  "audio-output",
+] as const;
+export type Capability = (typeof CAPABILITIES)[number];
+
+export interface Head {
+  /** As the caller wrote it: a catalogue id, an alias, perhaps with variants. */
+  model: string;
+  stream: boolean;
+  /** The caller's limit on output tokens, if any. */
+  maxOutputTokens?: number;
+  /** How many answers are asked for; each may use the whole output limit. */
+  candidates: number;
+  needs: Capability[];
+  /** False when the format sends usage in a stream only on request and the caller did not ask (Chat's `stream_options`). */
+  wantsStreamUsage: boolean;
+  /** Says which requests belong to one conversation, where the caller tells (`prompt_cache_key`, `metadata.user_id`). */
+  session?: string;
+  /** The caller's end user, for abuse reports. */
+  endUser?: string;
+}
