@@ -139,7 +139,8 @@ function grow(part: ReplyPart, event: PartEvent): void {
       if (part.type === "text") part.annotations = [...(part.annotations ?? []), event.annotation];
       return;
     case "signature":
-      if (part.type === "thinking" || part.type === "tool-call") part.signature = event.signature;
+      if (part.type === "thinking" || part.type === "tool-call" || part.type === "text")
+        part.signature = event.signature;
       return;
     case "part-end":
       if (event.extras) part.extras = mergeExtras(part.extras, event.extras);
@@ -179,6 +180,9 @@ function unfoldPart(value: ReplyPart, choice: number, part: number): CanonicalEv
         { type: "part-start", ...place, start },
         { type: "text-delta", ...place, text: value.text },
         ...notes.map((annotation): CanonicalEvent => ({ type: "annotation", ...place, annotation })),
+        ...(value.type === "text" && value.signature
+          ? [{ type: "signature", ...place, signature: value.signature } as const]
+          : []),
         end,
       ];
     }

@@ -45,6 +45,8 @@ export interface TextPart extends PartBase {
   type: "text";
   text: string;
   annotations?: Annotation[];
+  /** Gemini signs texts too. */
+  signature?: Signature;
 }
 
 /** The model declined; the text is its explanation. */

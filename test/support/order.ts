@@ -22,7 +22,7 @@ export function checkOrder(events: readonly CanonicalEvent[], complete = true): 
   const next = new Map<number, number>();
   const ended = new Set<number>();
   let over = false;
-  events.forEach((event, index) => {
+  for (const [index, event] of events.entries()) {
     const fail = (why: string): never => {
       throw new Error(`Event ${index} (${JSON.stringify(event)}): ${why}`);
     };
@@ -31,15 +31,15 @@ export function checkOrder(events: readonly CanonicalEvent[], complete = true): 
     if (index > 0 && event.type === "message-start") fail("is a second message-start");
     if (event.type === "error") over = true;
     if (event.type === "usage" && ended.size > 0) fail("usage comes after message-end");
-    if (!("choice" in event)) return;
+    if (!("choice" in event)) continue;
     if (ended.has(event.choice)) fail("comes after its choice's message-end");
     if (event.type === "message-end") {
       for (const key of open.keys()) if (key.startsWith(`${event.choice}:`)) fail(`part ${key} is still open`);
       ended.add(event.choice);
-      return;
+      continue;
     }
     if (ended.size > 0) fail("content comes after a message-end");
-    if (!("part" in event)) return;
+    if (!("part" in event)) continue;
     const key = `${event.choice}:${event.part}`;
     if (event.type === "part-start" || event.type === "part") {
       const expected = next.get(event.choice) ?? 0;
@@ -48,12 +48,12 @@ export function checkOrder(events: readonly CanonicalEvent[], complete = true): 
       next.set(event.choice, expected + 1);
       seen.add(key);
       if (event.type === "part-start") open.set(key, event.start.type);
-      return;
+      continue;
     }
     const kind = open.get(key);
-    if (kind === undefined) return fail("belongs to no open part");
+    if (kind === undefined) fail("belongs to no open part");
     if (event.type === "part-end") open.delete(key);
-    else if (!DELTA_OF[event.type]?.includes(kind)) fail(`does not fit a part of kind ${kind}`);
-  });
+    else if (kind === undefined || !DELTA_OF[event.type]?.includes(kind)) fail(`does not fit a part of kind ${kind}`);
+  }
   if (complete && !over && ended.size === 0) throw new Error("The message never ended.");
 }
