@@ -39,7 +39,8 @@ export interface Endpoint {
   readonly capabilities: ReadonlySet<Capability>;
   readonly contextTokens: number;
   readonly maxOutputTokens: number;
-  readonly quirks: Quirks;
+  /** By dialect, since a provider may be odd in one format and regular in another. */
+  readonly quirks: { readonly [D in DialectId]?: Quirks };
 }
 
 export interface Model {

@@ -1,0 +1,132 @@
+/**
+ * The catalogue: every model that can be called, found by id or alias, with the endpoints that serve it.
+ * Built once at start from the configuration and the curated list; immutable afterwards, so a call never sees it change.
+ */
+import type { Endpoint, Model } from "../core/endpoint.ts";
+import { CAPABILITIES, type Capability } from "../core/head.ts";
+import type { Price } from "../core/money.ts";
+import type { Provider } from "../providers/provider.ts";
+import { type EndpointDefinition, type ModelDefinition, toPrice } from "./definition.ts";
+
+export interface Catalog {
+  /** The model of that id or alias; ids before aliases. */
+  find(name: string): Model | undefined;
+  /** All models in the order they were defined. */
+  readonly models: readonly Model[];
+}
+
+/** Mistakes in the definitions, all of them at once. */
+export class CatalogError extends Error {
+  override readonly name = "CatalogError";
+  constructor(readonly mistakes: readonly string[]) {
+    super(`The model catalogue has mistakes:\n${mistakes.map((mistake) => `- ${mistake}`).join("\n")}`);
+  }
+}
+
+/**
+ * Builds the catalogue. Definitions of the file replace curated ones of the same id; curated models appear for each
+ * configured provider of their type. Throws CatalogError listing every mistake (unknown provider, no price, id used twice).
+ */
+export function buildCatalog(input: {
+  definitions: readonly ModelDefinition[];
+  curated: readonly ModelDefinition[];
+  providers: readonly Provider[];
+}): Catalog {
+  const mistakes: string[] = [];
+  const defined = new Set(input.definitions.map((definition) => definition.id));
+  const curated = input.curated
+    .filter((definition) => !defined.has(definition.id))
+    .map((definition) => ({ ...definition, endpoints: spread(definition.endpoints, input.providers) }))
+    .filter((definition) => definition.endpoints.length > 0);
+  const models = [...input.definitions, ...curated].flatMap(
+    (definition) => toModel(definition, input.providers, mistakes) ?? [],
+  );
+  const byName = indexNames(models, mistakes);
+  if (mistakes.length > 0) throw new CatalogError(mistakes);
+  return { find: (name) => byName.get(name), models };
+}
+
+/** A curated endpoint names a provider type: one endpoint for each configured provider of that type at its own address. */
+function spread(endpoints: readonly EndpointDefinition[], providers: readonly Provider[]): EndpointDefinition[] {
+  return endpoints.flatMap((endpoint) =>
+    providers
+      .filter((provider) => provider.type.type === endpoint.provider)
+      .map((provider) => ({ ...endpoint, provider: provider.id })),
+  );
+}
+
+function indexNames(models: readonly Model[], mistakes: string[]): Map<string, Model> {
+  const byName = new Map<string, Model>();
+  for (const model of models) {
+    if (byName.has(model.id)) mistakes.push(`models: the id ${JSON.stringify(model.id)} is defined twice`);
+    byName.set(model.id, model);
+  }
+  for (const model of models) {
+    for (const alias of model.aliases) {
+      const holder = byName.get(alias);
+      if (!holder) byName.set(alias, model);
+      else if (holder !== model && holder.id !== alias) {
+        mistakes.push(`models: the alias ${JSON.stringify(alias)} is given to both ${holder.id} and ${model.id}`);
+      }
+    }
+  }
+  return byName;
+}
+
+function toModel(definition: ModelDefinition, providers: readonly Provider[], mistakes: string[]): Model | undefined {
+  const place = `models: ${definition.id}`;
+  const found = mistakes.length;
+  const priced = (price: ModelDefinition["price"]): Price | undefined => {
+    try {
+      return price && toPrice(price);
+    } catch (error) {
+      mistakes.push(`${place}: price: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+  const price = priced(definition.price);
+  const capabilities: ReadonlySet<Capability> = new Set(definition.capabilities ?? CAPABILITIES);
+  const endpoints = definition.endpoints.flatMap((endpoint): Endpoint[] => {
+    const provider = providers.find((candidate) => candidate.id === endpoint.provider);
+    const endpointPrice = priced(endpoint.price) ?? price;
+    if (!provider)
+      mistakes.push(`${place}: no provider is configured with the id ${JSON.stringify(endpoint.provider)}`);
+    if (!endpointPrice && mistakes.length === found)
+      mistakes.push(`${place}: it has no price, and unpriced models are not offered`);
+    if (!provider || !endpointPrice) return [];
+    const dialects = endpoint.dialects ?? provider.dialects;
+    return [
+      {
+        id: `${provider.id}/${endpoint.model}`,
+        modelId: definition.id,
+        provider: provider.id,
+        upstreamModel: endpoint.model,
+        dialects,
+        priority: endpoint.priority,
+        price: endpointPrice,
+        capabilities,
+        contextTokens: definition.context,
+        maxOutputTokens: definition.maxOutput,
+        quirks: { ...provider.type.quirks, ...each(dialects, endpoint.quirks) },
+      },
+    ];
+  });
+  if (definition.endpoints.length === 0) mistakes.push(`${place}: it has no endpoints`);
+  const shown = price ?? endpoints[0]?.price;
+  if (mistakes.length > found || !shown) return undefined;
+  return {
+    id: definition.id,
+    aliases: definition.aliases,
+    name: definition.name ?? definition.id,
+    description: definition.description,
+    contextTokens: definition.context,
+    maxOutputTokens: definition.maxOutput,
+    capabilities,
+    price: shown,
+    endpoints: endpoints.sort((a, b) => a.priority - b.priority),
+  };
+}
+
+function each(dialects: readonly string[], quirks: EndpointDefinition["quirks"]): Endpoint["quirks"] {
+  return quirks ? Object.fromEntries(dialects.map((dialect) => [dialect, quirks])) : {};
+}

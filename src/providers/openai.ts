@@ -1,0 +1,15 @@
+/**
+ * OpenAI's own API.
+ * Serves Chat Completions and Responses; reasoning text of its models is visible only in Responses.
+ */
+import { bearer, type ProviderType } from "./provider.ts";
+
+export const openai: ProviderType = {
+  type: "openai",
+  name: "OpenAI",
+  baseUrl: "https://api.openai.com/v1",
+  keyVariables: ["OPENAI_API_KEY"],
+  dialects: ["openai-responses", "openai-chat"],
+  authorize: bearer,
+  quirks: { "openai-chat": { systemRole: "developer", reasoningField: "none" } },
+};

@@ -1,0 +1,53 @@
+/**
+ * What a provider is: who serves models and where. Almost data: base URL, how a credential is sent, which dialects, which quirks.
+ * The gateway reads it when it sends an attempt; a new provider is a new file of this shape, and nothing else changes.
+ */
+import type { Quirks } from "../core/endpoint.ts";
+import type { DialectId } from "../core/request.ts";
+
+/** A kind of provider, written once in a file of this folder. */
+export interface ProviderType {
+  /** The name used in the configuration file's `type`. */
+  readonly type: string;
+  /** The name people read. */
+  readonly name: string;
+  /** Absent: the configuration must name one. Dialects' paths are appended to it. */
+  readonly baseUrl?: string;
+  /** Environment variables that hold its key, in order of preference; the first that is set switches the provider on. */
+  readonly keyVariables: readonly string[];
+  /** The formats it speaks, preferred first. */
+  readonly dialects: readonly DialectId[];
+  /** The headers that carry a credential. */
+  authorize(credential: string, dialect: DialectId): Record<string, string>;
+  readonly quirks?: { readonly [D in DialectId]?: Quirks };
+}
+
+/** A provider as configured: a type with its address and credentials. */
+export interface Provider {
+  readonly id: string;
+  readonly type: ProviderType;
+  /** Without a slash at the end. */
+  readonly baseUrl: string;
+  /** Empty for a provider that needs none (a local server). */
+  readonly credentials: readonly string[];
+  readonly dialects: readonly DialectId[];
+  /** Sent with every request, over everything else. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** `Authorization: Bearer`, as most providers want it. */
+export function bearer(credential: string): Record<string, string> {
+  return { authorization: `Bearer ${credential}` };
+}
+
+/** Each dialect's own way to carry a key, for providers that speak several. */
+export function byDialect(credential: string, dialect: DialectId): Record<string, string> {
+  switch (dialect) {
+    case "anthropic-messages":
+      return { "x-api-key": credential };
+    case "gemini":
+      return { "x-goog-api-key": credential };
+    default:
+      return bearer(credential);
+  }
+}
