@@ -1,0 +1,180 @@
+/**
+ * Turns validated settings into the `Config` that the program uses: other names, credit and plans in integers.
+ * It runs only on settings without mistakes, so it has none to report.
+ */
+import type { Quirks } from "../core/endpoint.ts";
+import { dollarsToNano } from "../core/money.ts";
+import { DIALECT_IDS, type DialectId } from "../core/request.ts";
+import type { FileSettings, ModelSettings, PriceSettings, ProviderSettings, QuirkSettings } from "./schema.ts";
+import type {
+  Config,
+  EndpointConfig,
+  ModelConfig,
+  PlanConfig,
+  PriceConfig,
+  ProviderConfig,
+  TokenRatesConfig,
+} from "./types.ts";
+
+/** The settings as a `Config`. `providers` stands for those of the settings: keys from variables are in it. */
+export function buildConfig(
+  settings: FileSettings,
+  providers: readonly ProviderConfig[],
+  file: string | undefined,
+  warnings: readonly string[],
+): Config {
+  return {
+    file,
+    port: settings.port,
+    host: settings.host,
+    dataDir: settings.data_dir,
+    publicUrl: settings.public_url,
+    databaseUrl: settings.database_url,
+    redisUrl: settings.redis_url,
+    secret: settings.secret,
+    rootKey: settings.root_key,
+    smtpUrl: settings.smtp_url,
+    brand: { name: settings.brand.name, keyPrefix: settings.brand.key_prefix },
+    providers,
+    models: settings.models.map(buildModel),
+    plans: settings.plans.map(buildPlan),
+    defaults: {
+      plan: settings.defaults.plan,
+      welcomeCreditNano: dollarsToNano(settings.defaults.welcome_credit_usd),
+    },
+    limits: buildLimits(settings.limits),
+    timeouts: buildTimeouts(settings.timeouts),
+    database: {
+      poolSize: settings.database.pool_size,
+      statementTimeoutMs: settings.database.statement_timeout_ms,
+      minFreeBytes: settings.database.min_free_bytes,
+    },
+    stripe: {
+      secretKey: settings.stripe.secret_key,
+      webhookSecret: settings.stripe.webhook_secret,
+      apiBase: settings.stripe.api_base,
+    },
+    log: settings.log,
+    catalog: settings.catalog,
+    warnings,
+  };
+}
+
+function buildLimits(limits: FileSettings["limits"]): Config["limits"] {
+  return {
+    maxBodyBytes: limits.max_body_bytes,
+    maxBodyBytesInFlight: limits.max_body_bytes_in_flight,
+    maxJsonDepth: limits.max_json_depth,
+    maxConcurrentCalls: limits.max_concurrent_calls,
+    maxReplyBytes: limits.max_reply_bytes,
+    maxAttempts: limits.max_attempts,
+  };
+}
+
+function buildTimeouts(timeouts: FileSettings["timeouts"]): Config["timeouts"] {
+  return {
+    connectMs: timeouts.connect_ms,
+    firstByteMs: timeouts.first_byte_ms,
+    idleMs: timeouts.idle_ms,
+    writeStallMs: timeouts.write_stall_ms,
+    keepAliveMs: timeouts.keep_alive_ms,
+    drainMs: timeouts.drain_ms,
+    headerReadMs: timeouts.header_read_ms,
+    bodyReadMs: timeouts.body_read_ms,
+  };
+}
+
+/** A provider of the file with the keys it uses. */
+export function buildProvider(provider: ProviderSettings, apiKeys: readonly string[]): ProviderConfig {
+  const headers = Object.entries(provider.headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+  const { connect_ms, first_byte_ms, idle_ms } = provider.timeouts;
+  return {
+    id: provider.id,
+    type: provider.type,
+    baseUrl: provider.base_url,
+    apiKeys,
+    dialects: servedDialects(provider.dialects),
+    headers: Object.fromEntries(headers),
+    timeouts: { connectMs: connect_ms, firstByteMs: first_byte_ms, idleMs: idle_ms },
+  };
+}
+
+/** The formats that this version serves. */
+function servedDialects(dialects: readonly string[] | undefined): DialectId[] | undefined {
+  return dialects?.filter((id): id is DialectId => DIALECT_IDS.includes(id as DialectId));
+}
+
+function buildModel(model: ModelSettings): ModelConfig {
+  return {
+    id: model.id,
+    aliases: model.aliases,
+    name: model.name,
+    description: model.description,
+    endpoints: model.endpoints.map(buildEndpoint),
+    price: model.price && buildPrice(model.price),
+    context: model.context,
+    maxOutput: model.max_output,
+    capabilities: model.capabilities,
+  };
+}
+
+function buildEndpoint(endpoint: ModelSettings["endpoints"][number]): EndpointConfig {
+  return {
+    provider: endpoint.provider,
+    model: endpoint.model,
+    priority: endpoint.priority,
+    dialects: servedDialects(endpoint.dialects),
+    price: endpoint.price && buildPrice(endpoint.price),
+    quirks: endpoint.quirks && buildQuirks(endpoint.quirks),
+  };
+}
+
+function buildQuirks(quirks: QuirkSettings): Quirks {
+  return {
+    maxTokensField: quirks.max_tokens_field,
+    systemRole: quirks.system_role,
+    flattenText: quirks.flatten_text,
+    noStreamOptions: quirks.no_stream_options,
+    reasoningField: quirks.reasoning_field,
+    refuses: quirks.refuses?.map((field) => field.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())),
+  };
+}
+
+type TokenPriceSettings = Omit<NonNullable<PriceSettings["tiers"]>[number], "above">;
+
+function buildTokenRates(rates: TokenPriceSettings): TokenRatesConfig {
+  return {
+    input: rates.input,
+    output: rates.output,
+    cacheRead: rates.cache_read,
+    cacheWrite: rates.cache_write,
+    cacheWrite1h: rates.cache_write_1h,
+    reasoning: rates.reasoning,
+    imageInput: rates.image_input,
+    imageOutput: rates.image_output,
+    audioInput: rates.audio_input,
+    audioOutput: rates.audio_output,
+  };
+}
+
+function buildPrice(price: PriceSettings): PriceConfig {
+  return {
+    ...buildTokenRates(price),
+    input: price.input,
+    output: price.output,
+    request: price.request,
+    webSearch: price.web_search,
+    tiers: price.tiers?.map((tier) => ({ ...buildTokenRates(tier), above: tier.above })),
+  };
+}
+
+function buildPlan(plan: FileSettings["plans"][number]): PlanConfig {
+  return {
+    id: plan.id,
+    rpm: plan.rpm,
+    rpd: plan.rpd,
+    includedRequestsPerDay: plan.included_requests_per_day,
+    models: plan.models,
+    priceNano: plan.price === undefined ? undefined : dollarsToNano(plan.price),
+  };
+}

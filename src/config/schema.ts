@@ -1,0 +1,287 @@
+/**
+ * The schema of the configuration file: every setting with its kind, its default and a sentence about it.
+ * Variables, mistakes and `docs/config.md` are derived from it, so a setting is added here and in `build.ts` only.
+ */
+import { z } from "zod";
+import { CAPABILITIES } from "../core/head.ts";
+import { DIALECT_IDS } from "../core/request.ts";
+import { DEFAULT_KEY_PREFIX, isKeyPrefix } from "../identity/key.ts";
+import {
+  choice,
+  credential,
+  dollars,
+  flag,
+  group,
+  list,
+  matching,
+  says,
+  setting,
+  text,
+  url,
+  wholeNumber,
+} from "./leaf.ts";
+import { LOG_LEVELS } from "./types.ts";
+
+const MEBIBYTE = 1024 * 1024;
+const GIBIBYTE = 1024 * MEBIBYTE;
+const HOUR_MS = 3_600_000;
+const MAX_TOKENS = 100_000_000;
+const MAX_REQUESTS = 1_000_000_000;
+
+/** Formats that the file may name although this version serves them nowhere: they are left out with a warning. */
+export const PLANNED_DIALECTS = ["openai-embeddings"] as const;
+
+/** The plan that exists without being configured: every request is paid by credit. */
+export const BUILT_IN_PLAN = "payg";
+
+const dialects = () => list(choice([...DIALECT_IDS, ...PLANNED_DIALECTS]), 20, 1);
+const slug = () => matching(/^[a-z0-9-]{1,63}$/, "1 to 63 of a-z, 0-9 and -");
+const modelId = () =>
+  matching(/^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$/, "1 to 200 of letters, digits and . _ : / @ + -, no sign first");
+const modelGlob = () => matching(/^[A-Za-z0-9._:/@+*-]{1,200}$/, "a model id in which * stands for anything");
+const milliseconds = (maximum = HOUR_MS) => wholeNumber(1, maximum);
+const perMillion = (what: string) => setting(dollars("perMillion"), `Price of a million ${what}.`);
+
+function tokenPrices() {
+  return {
+    cache_read: perMillion("input tokens read from the provider's cache").optional(),
+    cache_write: perMillion("input tokens written to the cache for five minutes").optional(),
+    cache_write_1h: perMillion("input tokens written to the cache for an hour").optional(),
+    reasoning: perMillion("reasoning tokens").optional(),
+    image_input: perMillion("image input tokens").optional(),
+    image_output: perMillion("image output tokens").optional(),
+    audio_input: perMillion("audio input tokens").optional(),
+    audio_output: perMillion("audio output tokens").optional(),
+  };
+}
+
+/** The fields of a price; the reference shows them once. */
+export function priceFields() {
+  return group({
+    input: perMillion("input tokens"),
+    output: perMillion("output tokens"),
+    ...tokenPrices(),
+    request: setting(dollars("piece"), "Price of a request, on top of its tokens.").optional(),
+    web_search: setting(dollars("piece"), "Price of a web search that the provider runs.").optional(),
+    tiers: setting(
+      list(tierFields(), 10),
+      "Other prices for long prompts: `above` (more tokens than this in the prompt) and any of the prices per million.",
+    ).optional(),
+  });
+}
+
+function tierFields() {
+  return group({
+    above: setting(wholeNumber(1, MAX_TOKENS), "The tier holds for a call whose prompt has more tokens than this."),
+    input: perMillion("input tokens").optional(),
+    output: perMillion("output tokens").optional(),
+    ...tokenPrices(),
+  });
+}
+
+const price = (about: string) => setting(priceFields(), about).optional();
+
+const headers = z.record(
+  says(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/), "a header name"),
+  says(z.string().regex(/^[\x20-\x7e]{0,4096}$/), "a header value of printable characters"),
+);
+
+const provider = group({
+  id: setting(slug(), "The provider's own name, unique in the file."),
+  type: setting(text(63, "a provider type"), "What kind of upstream it is; see the table of types."),
+  base_url: setting(
+    url(["http", "https"], { plain: true }),
+    "Where it is reached, if not at the type's usual address. Naming a private address here is what allows it.",
+    { secret: true },
+  ).optional(),
+  api_keys: setting(
+    list(setting(credential(), "", { secret: true }), 100),
+    "Its keys; without any and without `base_url`, those of the type's variable.",
+    { secret: true },
+  ).optional(),
+  dialects: setting(dialects(), "The formats it speaks, preferred first; without it the type's own.").optional(),
+  headers: setting(says(headers, "a mapping of header names to values"), "Headers for every request to it.", {
+    secret: true,
+  }).default({}),
+  timeouts: group({
+    connect_ms: setting(milliseconds(), "`timeouts.connect_ms` for this provider.").optional(),
+    first_byte_ms: setting(milliseconds(), "`timeouts.first_byte_ms` for this provider.").optional(),
+    idle_ms: setting(milliseconds(), "`timeouts.idle_ms` for this provider.").optional(),
+  }).prefault({}),
+});
+
+const quirks = group({
+  max_tokens_field: setting(
+    choice(["max_tokens", "max_completion_tokens"]),
+    "The field that carries the output limit.",
+  ).optional(),
+  system_role: setting(choice(["system", "developer"]), "The role of instructions.").optional(),
+  flatten_text: setting(flag(), "Content that is only text must be one string.").optional(),
+  no_stream_options: setting(flag(), "The upstream refuses `stream_options`.").optional(),
+  reasoning_field: setting(
+    choice(["reasoning_content", "reasoning", "none"]),
+    "The field that carries visible reasoning.",
+  ).optional(),
+  refuses: setting(list(text(60, "a field's name"), 50), "Request fields that the upstream refuses.").optional(),
+});
+
+const endpoint = group({
+  provider: setting(slug(), "The `id` of a provider."),
+  model: setting(text(300, "a model name"), "What the provider calls the model."),
+  priority: setting(wholeNumber(0, 1000), "Lower is tried earlier.").default(1),
+  dialects: setting(dialects(), "The formats the model can be called in there.").optional(),
+  price: price("Its price there, if not the model's."),
+  quirks: quirks.optional(),
+});
+
+const model = group({
+  id: setting(modelId(), "The name callers use."),
+  aliases: setting(list(modelId(), 50), "Other names for it.").default([]),
+  name: setting(text(100), "The name people read.").optional(),
+  description: setting(text(2000), "A few sentences about it.").optional(),
+  endpoints: list(endpoint, 50, 1),
+  price: price("Its price; a model without one is not offered."),
+  context: setting(wholeNumber(1, MAX_TOKENS), "Tokens of its context window."),
+  max_output: setting(wholeNumber(0, MAX_TOKENS), "The most tokens it can answer with."),
+  capabilities: setting(list(choice(CAPABILITIES), CAPABILITIES.length), "What it can do.").optional(),
+});
+
+const plan = group({
+  id: setting(slug(), "The plan's name, unique in the file."),
+  rpm: setting(wholeNumber(1, MAX_REQUESTS), "Requests per minute and key.").optional(),
+  rpd: setting(wholeNumber(1, MAX_REQUESTS), "Requests per day and key.").optional(),
+  included_requests_per_day: setting(wholeNumber(0, MAX_REQUESTS), "Requests a day that cost no credit.").default(0),
+  models: setting(list(modelGlob(), 200), "Globs of the models that the plan opens.").default(["*"]),
+  price: setting(dollars("amount"), "Price of a month.").optional(),
+});
+
+const brand = group({
+  name: setting(text(60), "The name that users see.").default("Sluice"),
+  key_prefix: setting(
+    says(z.string().refine(isKeyPrefix), "2 to 32 of letters, digits, - and _, a letter first and - or _ last"),
+    "How new API keys begin. Keys made before a change stay valid.",
+  ).default(DEFAULT_KEY_PREFIX),
+});
+
+const defaults = group({
+  plan: setting(slug(), `The plan of a new workspace: one of \`plans\`, or \`${BUILT_IN_PLAN}\`.`).default(
+    BUILT_IN_PLAN,
+  ),
+  welcome_credit_usd: setting(dollars("amount"), "Credit that a new workspace is given.").default("0"),
+});
+
+const limits = group({
+  max_body_bytes: setting(wholeNumber(1024, GIBIBYTE), "The largest request body.").default(32 * MEBIBYTE),
+  max_body_bytes_in_flight: setting(
+    wholeNumber(1024, 64 * GIBIBYTE),
+    "All request bodies together; beyond it new calls are turned away.",
+  ).default(512 * MEBIBYTE),
+  max_json_depth: setting(wholeNumber(16, 10_000), "The deepest nesting in a request body.").default(512),
+  max_concurrent_calls: setting(wholeNumber(1, 60_000), "Calls at a time; beyond it new ones are turned away.").default(
+    5000,
+  ),
+  max_reply_bytes: setting(wholeNumber(1024, GIBIBYTE), "The largest upstream reply that is not a stream.").default(
+    64 * MEBIBYTE,
+  ),
+  max_attempts: setting(wholeNumber(1, 10), "Endpoints tried for one call.").default(3),
+});
+
+const timeouts = group({
+  connect_ms: setting(milliseconds(), "To open a connection to an upstream.").default(5000),
+  first_byte_ms: setting(milliseconds(), "From sending a request to the upstream's first byte.").default(120_000),
+  idle_ms: setting(milliseconds(), "Between two pieces of an upstream's stream.").default(300_000),
+  write_stall_ms: setting(milliseconds(), "How long a caller may take nothing of its stream.").default(60_000),
+  keep_alive_ms: setting(milliseconds(), "Silence after which a sign of life is written to a stream.").default(15_000),
+  drain_ms: setting(milliseconds(24 * HOUR_MS), "How long live calls may go on after the signal to stop.").default(
+    600_000,
+  ),
+  header_read_ms: setting(milliseconds(), "To receive a request's headers.").default(30_000),
+  body_read_ms: setting(milliseconds(), "To receive a request's body.").default(30_000),
+});
+
+const database = group({
+  pool_size: setting(wholeNumber(1, 500), "Connections to Postgres.").default(10),
+  statement_timeout_ms: setting(milliseconds(), "The longest that one statement may run.").default(10_000),
+  min_free_bytes: setting(
+    wholeNumber(0, 1024 * GIBIBYTE),
+    "With less free disk than this the embedded database takes no paid work.",
+  ).default(512 * MEBIBYTE),
+});
+
+const stripe = group({
+  secret_key: setting(credential(), "Switches payments on.", {
+    variable: "STRIPE_SECRET_KEY",
+    secret: true,
+  }).optional(),
+  webhook_secret: setting(credential(), "Verifies Stripe's webhooks; without it there is no webhook route.", {
+    variable: "STRIPE_WEBHOOK_SECRET",
+    secret: true,
+  }).optional(),
+  api_base: setting(url(["http", "https"], { plain: true }), "Where Stripe's API is reached, if not at Stripe.", {
+    variable: "STRIPE_API_BASE",
+  }).optional(),
+});
+
+const log = group({
+  level: setting(choice(LOG_LEVELS), "What is logged: this and what is worse.").default("info"),
+  format: setting(choice(["json", "text"]), "One JSON object per line, or text for people.").default("json"),
+});
+
+/** The whole file. An empty one is right. */
+export const fileSchema = group({
+  port: setting(wholeNumber(0, 65_535), "The port to listen on; 0 takes a free one.", { variable: "PORT" }).default(
+    8787,
+  ),
+  host: setting(matching(/^[A-Za-z0-9.:_-]{1,253}$/, "a host name or an IP address"), "The address to listen on.", {
+    variable: "HOST",
+  }).default("127.0.0.1"),
+  data_dir: setting(
+    text(1024, "a path"),
+    "The directory of the embedded database, the journal and the generated secret.",
+    { variable: "SLUICE_DATA" },
+  ).default("./data"),
+  public_url: setting(
+    url(["http", "https"], { plain: true }),
+    "The address users reach the service at, for links; without it the listening address.",
+  ).optional(),
+  database_url: setting(url(["postgres", "postgresql"], { plain: false }), "Postgres, instead of the embedded store.", {
+    variable: "DATABASE_URL",
+    secret: true,
+  }).optional(),
+  redis_url: setting(url(["redis", "rediss"], { plain: false }), "Redis or Valkey, which several nodes share.", {
+    variable: "REDIS_URL",
+    secret: true,
+  }).optional(),
+  secret: setting(
+    credential(32),
+    "Encrypts the provider keys kept in the database; without it one is generated into the data directory.",
+    { secret: true },
+  ).optional(),
+  root_key: setting(credential(32), "Full management rights for scripts; never model calls.", {
+    secret: true,
+  }).optional(),
+  smtp_url: setting(url(["smtp", "smtps"], { plain: false }), "The server that sends mail.", {
+    variable: "SMTP_URL",
+    secret: true,
+  }).optional(),
+  brand: brand.prefault({}),
+  providers: list(provider, 500).default([]),
+  models: list(model, 5000).default([]),
+  plans: list(plan, 100).default([]),
+  defaults: defaults.prefault({}),
+  limits: limits.prefault({}),
+  timeouts: timeouts.prefault({}),
+  database: database.prefault({}),
+  stripe: stripe.prefault({}),
+  log: log.prefault({}),
+  catalog: group({
+    curated: setting(flag(), "Offer the built-in catalogue for the providers that are on.").default(true),
+  }).prefault({}),
+});
+
+/** The file after validation: defaults filled in, money still as text. */
+export type FileSettings = z.output<typeof fileSchema>;
+export type ProviderSettings = FileSettings["providers"][number];
+export type ModelSettings = FileSettings["models"][number];
+export type PriceSettings = NonNullable<ModelSettings["price"]>;
+export type QuirkSettings = z.output<typeof quirks>;
