@@ -18,8 +18,11 @@ export interface Catalog {
 /** Mistakes in the definitions, all of them at once. */
 export class CatalogError extends Error {
   override readonly name = "CatalogError";
-  constructor(readonly mistakes: readonly string[]) {
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
     super(`The model catalogue has mistakes:\n${mistakes.map((mistake) => `- ${mistake}`).join("\n")}`);
+    this.mistakes = mistakes;
   }
 }
 

@@ -12,6 +12,8 @@ import type { Usage } from "./usage.ts";
 /** Who calls: a key's rights at the moment of the request. */
 export interface Principal {
   readonly keyId: string;
+  /** SHA-256 of the key in hexadecimal: its name in the management API. */
+  readonly keyHash: string;
   readonly workspaceId: string;
   readonly keyName: string;
   readonly kind: "inference" | "provisioning";

@@ -1,0 +1,224 @@
+/**
+ * Tries the candidates in order until one begins to answer: translate, send, wait for the first content; else the next.
+ * The only place that retries, and never after a byte of content has reached the caller.
+ */
+import type { AttemptRecord } from "../core/call.ts";
+import type { Candidate } from "../core/endpoint.ts";
+import { GatewayError, type UpstreamFailure } from "../core/error.ts";
+import { DIALECTS } from "../dialects/index.ts";
+import type { Provider } from "../providers/provider.ts";
+import { send, UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
+import { SseLimitError } from "../upstream/sse.ts";
+import { fromFault, retryElsewhere, toError } from "./failure.ts";
+import type { Inquiry } from "./inquiry.ts";
+import { Meter } from "./meter.ts";
+import { type Piece, type ReplyStream, type Translation, translate } from "./translate.ts";
+
+export interface AttemptLimits {
+  readonly maxAttempts: number;
+  readonly maxReplyBytes: number;
+  readonly connectTimeoutMs: number;
+  readonly firstByteTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** What attempts need of the gateway. */
+export interface AttemptScope {
+  readonly providers: ReadonlyMap<string, Provider>;
+  readonly limits: AttemptLimits;
+  readonly nowMs: () => number;
+  /** Aborted when the caller leaves. */
+  readonly signal: AbortSignal;
+  /** Filled with one record a try. */
+  readonly attempts: AttemptRecord[];
+}
+
+/** The unread part of a stream. `ended`: the opening already holds its end. */
+export interface Rest {
+  readonly response: UpstreamResponse;
+  readonly stream: ReplyStream;
+  readonly ended: boolean;
+}
+
+/** An endpoint that has begun to answer. `rest` is absent for a whole reply. */
+export interface Served {
+  readonly candidate: Candidate;
+  readonly translation: Translation;
+  readonly meter: Meter;
+  /** For the caller, in order: everything up to and including the first content, or the whole reply. */
+  readonly opening: readonly (Uint8Array | string)[];
+  readonly rest?: Rest;
+}
+
+/** An attempt that ended before any content. */
+class AttemptFailure extends Error {
+  override readonly name = "AttemptFailure";
+  readonly failure: UpstreamFailure;
+
+  constructor(failure: UpstreamFailure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+/**
+ * The first candidate that begins to answer. Throws the caller's own error at once (invalid_request …), else after the last
+ * attempt `upstream_unavailable` or `upstream_timeout`; an UpstreamFault of kind `cancelled` when the caller has left.
+ */
+export async function attempt(
+  inquiry: Inquiry,
+  candidates: readonly Candidate[],
+  scope: AttemptScope,
+): Promise<Served> {
+  let last: UpstreamFailure | undefined;
+  let timedOut = true;
+  for (const candidate of candidates.slice(0, scope.limits.maxAttempts)) {
+    const startedMs = scope.nowMs();
+    const meter = new Meter();
+    const note = (outcome: AttemptRecord["outcome"], status: number, reason?: string) =>
+      scope.attempts.push({
+        endpoint: candidate.endpoint.id,
+        provider: candidate.endpoint.provider,
+        dialect: candidate.dialect,
+        status,
+        durationMs: Math.round(scope.nowMs() - startedMs),
+        outcome,
+        reason,
+      });
+    try {
+      const served = await tryOne(inquiry, candidate, meter, scope);
+      note("served", 200);
+      return served;
+    } catch (thrown) {
+      if (scope.signal.aborted) {
+        note("cancelled", 0);
+        throw new UpstreamFault("cancelled", undefined, false);
+      }
+      if (!(thrown instanceof AttemptFailure)) throw thrown;
+      last = thrown.failure;
+      note("failed", last.status, last.code ?? last.kind);
+      if (!retryElsewhere(last)) throw toError(last);
+      if (last.kind !== "timeout") timedOut = false;
+    }
+  }
+  if (!last) throw new GatewayError("internal_error", "There was no endpoint to try.");
+  const error = toError(last);
+  if (error.code === "upstream_timeout" && !timedOut) throw toError({ ...last, kind: "server" });
+  throw error;
+}
+
+async function tryOne(inquiry: Inquiry, candidate: Candidate, meter: Meter, scope: AttemptScope): Promise<Served> {
+  const translation = translate(inquiry, candidate);
+  const response = await request(inquiry, candidate, translation, scope);
+  try {
+    if (response.status >= 300) throw await refused(candidate, response);
+    const served = { candidate, translation, meter };
+    if (!inquiry.head.stream) {
+      const piece = translation.whole(await response.readAll(scope.limits.maxReplyBytes));
+      meter.observe(piece.events, scope.nowMs);
+      if (meter.failure) throw new AttemptFailure(meter.failure);
+      return { ...served, opening: [piece.output] };
+    }
+    const stream = translation.stream();
+    const { opening, ended } = await untilContent(response, stream, meter, scope);
+    return { ...served, opening, rest: { response, stream, ended } };
+  } catch (thrown) {
+    response.cancel();
+    if (thrown instanceof AttemptFailure) throw thrown;
+    if (thrown instanceof SseLimitError) throw new AttemptFailure(tooLong(thrown));
+    if (thrown instanceof UpstreamFault) throw new AttemptFailure(fromFault(thrown));
+    throw thrown;
+  }
+}
+
+/** An event beyond the limit, as a failure of the upstream. */
+export function tooLong(error: SseLimitError): UpstreamFailure {
+  return { kind: "server", status: 0, message: error.message, code: "event_too_long" };
+}
+
+async function request(
+  inquiry: Inquiry,
+  candidate: Candidate,
+  translation: Translation,
+  scope: AttemptScope,
+): Promise<UpstreamResponse> {
+  const provider = scope.providers.get(candidate.endpoint.provider);
+  if (!provider) throw new GatewayError("internal_error", "The endpoint's provider is gone.");
+  const { limits } = scope;
+  const path = DIALECTS[candidate.dialect].upstreamPath(candidate.endpoint.upstreamModel, inquiry.head.stream);
+  try {
+    return await send({
+      method: "POST",
+      url: provider.baseUrl + path,
+      headers: {
+        "content-type": "application/json",
+        "x-request-id": inquiry.id,
+        ...translation.headers,
+        ...credentialHeaders(provider, candidate),
+        ...provider.headers,
+      },
+      body: translation.body,
+      connectTimeoutMs: limits.connectTimeoutMs,
+      firstByteTimeoutMs: limits.firstByteTimeoutMs,
+      idleTimeoutMs: limits.idleTimeoutMs,
+      maxBytes: limits.maxReplyBytes,
+      signal: scope.signal,
+    });
+  } catch (thrown) {
+    throw new AttemptFailure(fromFault(thrown));
+  }
+}
+
+function credentialHeaders(provider: Provider, candidate: Candidate): Record<string, string> {
+  const credential = provider.credentials[0];
+  return credential === undefined ? {} : provider.type.authorize(credential, candidate.dialect);
+}
+
+const MAX_ERROR_BYTES = 256 * 1024;
+
+async function refused(candidate: Candidate, response: UpstreamResponse): Promise<AttemptFailure> {
+  const body = new TextDecoder().decode(await response.readAll(MAX_ERROR_BYTES));
+  if (response.status < 400) {
+    return new AttemptFailure({
+      kind: "server",
+      status: response.status,
+      message: "unexpected redirect",
+      code: "redirect",
+    });
+  }
+  return new AttemptFailure(DIALECTS[candidate.dialect].decodeError(response.status, response.headers, body));
+}
+
+/** Reads until the first content. Nothing of it has reached the caller yet, so any failure here may still go elsewhere. */
+async function untilContent(
+  response: UpstreamResponse,
+  stream: ReplyStream,
+  meter: Meter,
+  scope: AttemptScope,
+): Promise<{ opening: (Uint8Array | string)[]; ended: boolean }> {
+  const opening: (Uint8Array | string)[] = [];
+  let openingBytes = 0;
+  while (!meter.started) {
+    const chunk = await response.next();
+    const piece: Piece = chunk ? stream.push(chunk) : stream.end();
+    meter.observe(piece.events, scope.nowMs);
+    if (meter.failure && !meter.started) throw new AttemptFailure(meter.failure);
+    opening.push(piece.output);
+    openingBytes += piece.output.length;
+    if (openingBytes > MAX_OPENING_BYTES) throw new AttemptFailure(EMPTY);
+    if (chunk) continue;
+    if (!meter.started) throw new AttemptFailure(EMPTY);
+    return { opening, ended: true };
+  }
+  return { opening, ended: false };
+}
+
+/** Comments and pings before the first content; a stream that sends more than this of them never will begin. */
+const MAX_OPENING_BYTES = 1024 * 1024;
+
+const EMPTY: UpstreamFailure = {
+  kind: "server",
+  status: 200,
+  message: "the stream ended without any content",
+  code: "empty_stream",
+};

@@ -1,0 +1,103 @@
+/**
+ * Carries a call between two formats through the canon: decode the caller's request, encode it for the upstream,
+ * decode the upstream's answer into events, encode those for the caller.
+ */
+import type { Candidate } from "../core/endpoint.ts";
+import type { CanonicalEvent } from "../core/event.ts";
+import type { SseFrame } from "../core/frame.ts";
+import { type Json, tryParse } from "../core/json.ts";
+import { collect, unfold } from "../core/reply.ts";
+import type { Dialect, EncodeContext, StreamEncoder } from "../dialects/dialect.ts";
+import { DIALECTS } from "../dialects/index.ts";
+import { createSseParser } from "../upstream/sse.ts";
+import { dialectHeaders, type Inquiry } from "./inquiry.ts";
+import type { Piece, ReplyStream, Translation } from "./translate.ts";
+
+const decoder = new TextDecoder();
+
+/** Prepares a conversion. Throws `invalid_request` when the caller's body has a wrong shape. */
+export function convert(inquiry: Inquiry, candidate: Candidate): Translation {
+  const { endpoint } = candidate;
+  const target: Dialect = DIALECTS[candidate.dialect];
+  const request = inquiry.canonical();
+  const encoded = target.encodeRequest(request, {
+    model: endpoint.upstreamModel,
+    stream: inquiry.head.stream,
+    maxOutputTokens: endpoint.maxOutputTokens,
+    capabilities: endpoint.capabilities,
+    quirks: endpoint.quirks[candidate.dialect] ?? {},
+  });
+  const context: EncodeContext = {
+    id: inquiry.id,
+    createdAt: inquiry.createdAt,
+    model: inquiry.shownModel,
+    request,
+    wantsStreamUsage: inquiry.head.wantsStreamUsage,
+  };
+  return {
+    path: "convert",
+    body: JSON.stringify(encoded.body),
+    headers: { ...dialectHeaders(inquiry, target), ...encoded.headers },
+    losses: encoded.losses,
+    stream: () => convertStream(inquiry, target, context),
+    whole(bytes) {
+      const events = target.decodeReply(parseReply(bytes), { id: inquiry.id });
+      if (events.some((event) => event.type === "error")) return { output: "", events };
+      return { output: JSON.stringify(inquiry.dialect.encodeReply(collect(events), context)), events };
+    },
+  };
+}
+
+/** A reply body as JSON; what is none becomes null, which every dialect decodes to an error. */
+export function parseReply(bytes: Uint8Array): Json {
+  return tryParse(decoder.decode(bytes)) ?? null;
+}
+
+function convertStream(inquiry: Inquiry, target: Dialect, context: EncodeContext): ReplyStream {
+  const parser = createSseParser({});
+  const source = target.streamDecoder({ id: inquiry.id });
+  const encoder = inquiry.dialect.streamEncoder(context, inquiry.framing);
+  let began = false;
+  let broken = false;
+
+  function piece(frames: readonly SseFrame[]): Piece {
+    let output = "";
+    let events: CanonicalEvent[] | readonly CanonicalEvent[] = [];
+    for (const frame of frames) {
+      if (broken) break;
+      const found = frame.bare && !began ? wholeReply(frame, target, inquiry.id) : source.frame(frame);
+      if (found.length === 0) continue;
+      began = true;
+      broken = found.some((event) => event.type === "error");
+      output += encodeAll(found, encoder);
+      events = events.length === 0 ? found : [...events, ...found];
+    }
+    return { output, events };
+  }
+
+  return {
+    push: (chunk) => piece(parser.push(chunk)),
+    end() {
+      const last = piece(parser.end());
+      if (broken) return last;
+      const found = source.end();
+      const output = last.output + encodeAll(found, encoder);
+      const failed = found.some((event) => event.type === "error");
+      return { output: failed ? output : output + encoder.end(), events: [...last.events, ...found] };
+    },
+  };
+}
+
+/** Some upstreams answer a streamed request with one plain JSON body: a whole reply, or an error. */
+function wholeReply(frame: SseFrame, target: Dialect, id: string): CanonicalEvent[] {
+  const events = target.decodeReply(tryParse(frame.data) ?? null, { id });
+  return events.some((event) => event.type === "error") ? events : unfold(collect(events));
+}
+
+function encodeAll(events: readonly CanonicalEvent[], encoder: StreamEncoder): string {
+  let output = "";
+  for (const event of events) {
+    if (event.type !== "error") output += encoder.event(event);
+  }
+  return output;
+}

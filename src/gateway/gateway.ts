@@ -1,0 +1,122 @@
+/**
+ * What the path of a call stands on: catalogue, credit, recorder, limits, clock. Made once by the composition root.
+ * `handle` gets it with every visit; it holds the few counters that all calls share.
+ */
+import type { Catalog } from "../catalog/catalog.ts";
+import type { Principal } from "../core/call.ts";
+import { GatewayError } from "../core/error.ts";
+import type { Dialect, Framing, PathFacts } from "../dialects/dialect.ts";
+import type { Authenticator } from "../identity/authenticate.ts";
+import type { Credit } from "../ledger/credit.ts";
+import type { Provider } from "../providers/provider.ts";
+import type { Recorder } from "../usage/recorder.ts";
+import type { AttemptLimits, AttemptScope } from "./attempt.ts";
+import type { BodyLimits, BodyMemory } from "./body.ts";
+import type { PumpSettings } from "./pump.ts";
+import type { Call } from "./settle.ts";
+
+/** A request at a surface: what was found before its body was read. */
+export interface Visit {
+  readonly surface: string;
+  readonly dialect: Dialect;
+  readonly framing: Framing;
+  readonly path: PathFacts;
+  readonly request: Request;
+  /** The key, from whichever carrier held it. */
+  readonly credential: string | undefined;
+  /** Tells the server that the body is in, so that its deadline no longer applies. */
+  bodyRead(): void;
+}
+
+export type LogError = (call: Call, error: GatewayError) => void;
+
+export interface GatewaySettings {
+  readonly catalog: Catalog;
+  readonly providers: readonly Provider[];
+  readonly authenticator: Authenticator;
+  readonly credit: Credit;
+  readonly recorder: Recorder;
+  readonly limits: BodyLimits & AttemptLimits & { readonly maxConcurrentCalls: number };
+  readonly pumping: Omit<PumpSettings, "nowMs">;
+  /** Whether paid work may be taken on: the database's word. */
+  readonly ready: () => { ok: true } | { ok: false; reason: string };
+  readonly logError: LogError;
+}
+
+export interface Gateway {
+  readonly catalog: Catalog;
+  readonly credit: Credit;
+  readonly recorder: Recorder;
+  readonly limits: GatewaySettings["limits"];
+  readonly memory: BodyMemory;
+  readonly attempting: Omit<AttemptScope, "signal" | "attempts">;
+  readonly pumping: PumpSettings;
+  readonly nowMs: () => number;
+  readonly logError: LogError;
+  /** Calls that have begun and not ended. */
+  running: number;
+  open(visit: Visit): Call;
+  /** Throws `service_unavailable` when no more work can be taken on. */
+  checkCapacity(): void;
+  authenticate(visit: Visit): Principal | Promise<Principal>;
+}
+
+const MAX_CLIENT = 200;
+
+/** A gateway over its parts. */
+export function createGateway(settings: GatewaySettings): Gateway {
+  const nowMs = () => performance.now();
+  const { limits } = settings;
+  const gateway: Gateway = {
+    catalog: settings.catalog,
+    credit: settings.credit,
+    recorder: settings.recorder,
+    limits,
+    memory: { bytes: 0 },
+    attempting: {
+      providers: new Map(settings.providers.map((provider) => [provider.id, provider])),
+      limits,
+      nowMs,
+    },
+    pumping: { ...settings.pumping, nowMs },
+    nowMs,
+    logError: settings.logError,
+    running: 0,
+    open: (visit) => ({
+      id: newRequestId(),
+      createdAt: new Date(),
+      startedMs: nowMs(),
+      surface: visit.surface,
+      dialect: visit.dialect.id,
+      client: visit.request.headers.get("user-agent")?.slice(0, MAX_CLIENT),
+      attempts: [],
+      modelRequested: "",
+      streamed: false,
+      requestBytes: 0,
+    }),
+    checkCapacity() {
+      if (gateway.running > limits.maxConcurrentCalls) throw busy("too many calls at once");
+      if (settings.recorder.full()) throw busy("usage records cannot be written fast enough");
+      const ready = settings.ready();
+      if (!ready.ok) throw busy(ready.reason);
+    },
+    authenticate: (visit) => settings.authenticator.authenticate(visit.credential),
+  };
+  return gateway;
+}
+
+function busy(detail: string): GatewayError {
+  return new GatewayError(
+    "service_unavailable",
+    "The gateway cannot take on more work at the moment. Try again shortly.",
+    {
+      detail,
+      retryAfterMs: 2000,
+    },
+  );
+}
+
+/** A new id for a request: ordered by time, so that records of one moment lie together. */
+export function newRequestId(): string {
+  return `req_${Bun.randomUUIDv7().replaceAll("-", "")}`;
+}

@@ -1,0 +1,81 @@
+/**
+ * The whole story of one model call, in a straight line: authenticate, read, peek, route, admit, attempt, answer, settle.
+ * A surface calls it with what it found in the URL; every error on the way leaves in the caller's own envelope.
+ */
+import { GatewayError, toGatewayError } from "../core/error.ts";
+import { nanoToDollars } from "../core/money.ts";
+import { UpstreamFault } from "../upstream/http.ts";
+import { admit } from "./admit.ts";
+import { attempt } from "./attempt.ts";
+import { parseBody, readBody } from "./body.ts";
+import type { Gateway, Visit } from "./gateway.ts";
+import { type Inquiry, inquire } from "./inquiry.ts";
+import { resolveModel } from "./model.ts";
+import { pump } from "./pump.ts";
+import { answerHeaders, refuse } from "./respond.ts";
+import { route } from "./route.ts";
+import { type Call, type Outcome, settle } from "./settle.ts";
+
+/** Answers one model call. Never rejects. */
+export async function handle(gateway: Gateway, visit: Visit): Promise<Response> {
+  const call = gateway.open(visit);
+  let handedOver = false;
+  const end = (outcome: Outcome) => {
+    gateway.memory.bytes -= call.requestBytes;
+    gateway.running -= 1;
+    return settle(call, outcome, gateway);
+  };
+  gateway.running += 1;
+  try {
+    gateway.checkCapacity();
+    call.principal = await gateway.authenticate(visit);
+    const bytes = await readBody(visit.request, gateway.limits, gateway.memory);
+    call.requestBytes = bytes.length;
+    visit.bodyRead();
+    const body = parseBody(bytes, gateway.limits);
+    const head = visit.dialect.peek(body, visit.path);
+    call.modelRequested = head.model;
+    call.streamed = head.stream;
+    const model = resolveModel(gateway.catalog, head.model, call.principal);
+    call.modelId = model.id;
+    const candidates = route(head, model, visit.dialect.id);
+    call.hold = admit(gateway.credit, call.principal, candidates, head, bytes.length);
+    const { id } = call;
+    const createdAt = Math.floor(call.createdAt.getTime() / 1000);
+    const { dialect, framing } = visit;
+    const facts = {
+      id,
+      createdAt,
+      dialect,
+      framing,
+      headers: visit.request.headers,
+      bytes,
+      head,
+      shownModel: model.id,
+    };
+    const inquiry = inquire(facts, body, visit.path);
+    const { signal } = visit.request;
+    call.served = await attempt(inquiry, candidates, { ...gateway.attempting, signal, attempts: call.attempts });
+    handedOver = true;
+    return answer(gateway, inquiry, call, end);
+  } catch (thrown) {
+    const cancelled = thrown instanceof UpstreamFault && thrown.kind === "cancelled";
+    const error = cancelled ? new GatewayError("upstream_unavailable", "The caller left.") : toGatewayError(thrown);
+    if (!handedOver) end({ cancelled, error });
+    gateway.logError(call, error);
+    return refuse(visit, call.id, error);
+  }
+}
+
+/** The response for a call that is being served: streamed through the pump, or whole. */
+function answer(gateway: Gateway, inquiry: Inquiry, call: Call, end: (outcome: Outcome) => bigint): Response {
+  const { served } = call;
+  if (!served) throw new GatewayError("internal_error", "There is nothing to answer with.");
+  if (served.rest) {
+    const body = pump(inquiry, served, gateway.pumping, (ending) => void end(ending));
+    return new Response(body, { status: 200, headers: answerHeaders(inquiry, call, undefined) });
+  }
+  const billed = end({ cancelled: false });
+  const cost = nanoToDollars(billed as Parameters<typeof nanoToDollars>[0]);
+  return new Response(served.opening[0] ?? "", { status: 200, headers: answerHeaders(inquiry, call, cost) });
+}

@@ -1,0 +1,116 @@
+/**
+ * All surfaces, and the one entry for everything under the model API: calls, the model list, preflights, unknown paths.
+ * The composition root hands it every request that is not the console's or the operator's.
+ */
+import { GatewayError } from "../core/error.ts";
+import type { Dialect } from "../dialects/dialect.ts";
+import { DIALECTS } from "../dialects/index.ts";
+import { type Gateway, newRequestId, type Visit } from "../gateway/gateway.ts";
+import { handle } from "../gateway/handle.ts";
+import { mayCall } from "../gateway/model.ts";
+import { commonHeaders, refuse } from "../gateway/respond.ts";
+import { messages } from "./anthropic.ts";
+import { gemini } from "./gemini.ts";
+import { geminiModelEntry, geminiModelList, modelEntry, modelList } from "./models.ts";
+import { chatCompletions, responses } from "./openai.ts";
+import { credential, type Match, type Surface } from "./surface.ts";
+import { decodeSegment, type Place, queryParameter } from "./url.ts";
+
+const SURFACES: readonly Surface[] = [chatCompletions, messages, responses, gemini];
+
+/** What the server can do for a request. */
+export interface Connection {
+  /** The body is in: its deadline no longer applies, and a silent stream must not be cut. */
+  bodyRead(): void;
+}
+
+function find(place: Place): Match | undefined {
+  for (const surface of SURFACES) {
+    const match = surface.match(place);
+    if (match) return match;
+  }
+  return undefined;
+}
+
+/** Answers any request to the model API. Never rejects. */
+export function answerModelApi(
+  gateway: Gateway,
+  request: Request,
+  place: Place,
+  connection: Connection,
+): Response | Promise<Response> {
+  const match = find(place);
+  const visit = toVisit(request, place, match ?? guess(place), connection);
+  if (match && request.method === "POST") return handle(gateway, visit);
+  if (request.method === "OPTIONS") return preflight(request);
+  try {
+    if (match) throw wrongMethod(match);
+    if (place.route === "models" || place.route.startsWith("models/")) return models(gateway, visit, place);
+    throw new GatewayError("not_found", "There is nothing at this path.");
+  } catch (error) {
+    return refuse(visit, newRequestId(), error as GatewayError);
+  }
+}
+
+function toVisit(request: Request, place: Place, match: Match, connection: Connection): Visit {
+  return {
+    ...match,
+    request,
+    credential: credential(request.headers, () => (place.query ? queryParameter(place.query, "key") : undefined)),
+    bodyRead: connection.bodyRead,
+  };
+}
+
+/** Which format to answer an unknown path in. */
+function guess(place: Place): Match {
+  let dialect: Dialect = DIALECTS["openai-chat"];
+  if (place.beta || place.route.includes(":")) dialect = DIALECTS.gemini;
+  else if (place.route.startsWith("messages")) dialect = DIALECTS["anthropic-messages"];
+  else if (place.route.startsWith("responses")) dialect = DIALECTS["openai-responses"];
+  return { surface: "none", dialect, framing: "sse", path: {} };
+}
+
+/** Codex tries a WebSocket at the Responses route first; 426 sends it to plain HTTP at once, where 404 costs it seven tries. */
+function wrongMethod(match: Match): GatewayError {
+  if (match.dialect.id === "openai-responses") {
+    return new GatewayError("upgrade_refused", "WebSockets are not offered here. Send the request with POST.");
+  }
+  return new GatewayError("method_not_allowed", "Send this request with POST.");
+}
+
+const PREFLIGHT_SECONDS = "86400";
+
+/** The answer that browsers need before they send the real request. */
+export function preflight(request: Request): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      "access-control-allow-origin": "*",
+      "access-control-allow-methods": "GET, POST, PATCH, DELETE, HEAD, OPTIONS",
+      "access-control-allow-headers": request.headers.get("access-control-request-headers") ?? "*",
+      "access-control-max-age": PREFLIGHT_SECONDS,
+    },
+  });
+}
+
+async function models(gateway: Gateway, visit: Visit, place: Place): Promise<Response> {
+  const id = newRequestId();
+  try {
+    if (visit.request.method !== "GET" && visit.request.method !== "HEAD") {
+      throw new GatewayError("method_not_allowed", "Ask for models with GET.");
+    }
+    const principal = await gateway.authenticate(visit);
+    const shown = gateway.catalog.models.filter((model) => mayCall(principal, model));
+    const headers = commonHeaders(id);
+    if (place.route === "models") {
+      return Response.json(place.beta ? geminiModelList(shown) : modelList(shown), { headers });
+    }
+    const wanted = gateway.catalog.find(decodeSegment(place.route.slice("models/".length)));
+    if (!wanted || !shown.includes(wanted)) {
+      throw new GatewayError("model_not_available", "There is no such model here.");
+    }
+    return Response.json(place.beta ? geminiModelEntry(wanted) : modelEntry(wanted), { headers });
+  } catch (error) {
+    return refuse(visit, id, error as GatewayError);
+  }
+}

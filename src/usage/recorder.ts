@@ -1,0 +1,192 @@
+/**
+ * Writes finished calls to the database in batches: the usage record, the key's use and the workspace's balance in one statement.
+ * Settlement hands records over without waiting; the queue is bounded, and when it is full the gateway refuses new work.
+ */
+import type { SQL } from "bun";
+import type { CallRecord } from "../core/call.ts";
+import { type Nano, nano } from "../core/money.ts";
+
+const MAX_QUEUED = 20_000;
+const MAX_BATCH = 500;
+const FLUSH_AFTER_MS = 25;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 5000;
+
+export interface Recorder {
+  /** Takes a finished call. Never blocks, never throws. */
+  push(record: CallRecord): void;
+  /** True when no more work should be taken on: the database has not kept up. */
+  full(): boolean;
+  /** A record that is not in the database yet. */
+  pending(id: string): CallRecord | undefined;
+  /** Resolves when everything pushed so far is written, or rejects after `timeoutMs`. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/** What a written batch did to a workspace. */
+export interface Settled {
+  workspaceId: string;
+  balanceNano: Nano;
+  /** How much of the balance's change came from this batch. */
+  settledNano: Nano;
+}
+
+/** A recorder over an open database. `onSettled` sees each workspace whose balance a batch changed. */
+export function createRecorder(settings: {
+  sql: SQL;
+  onSettled: (settled: Settled) => void;
+  onError: (error: unknown, queued: number) => void;
+}): Recorder {
+  const queue = new Map<string, CallRecord>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let writing = false;
+  let retryMs = RETRY_MIN_MS;
+
+  function schedule(delayMs: number): void {
+    if (timer || writing || queue.size === 0) return;
+    timer = setTimeout(flush, delayMs);
+  }
+
+  async function flush(): Promise<void> {
+    timer = undefined;
+    writing = true;
+    const batch = [...queue.values()].slice(0, MAX_BATCH);
+    try {
+      for (const settled of await write(settings.sql, batch)) settings.onSettled(settled);
+      for (const record of batch) queue.delete(record.id);
+      retryMs = RETRY_MIN_MS;
+      writing = false;
+      schedule(queue.size >= MAX_BATCH ? 0 : FLUSH_AFTER_MS);
+    } catch (error) {
+      settings.onError(error, queue.size);
+      writing = false;
+      schedule(retryMs);
+      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+    }
+  }
+
+  return {
+    push(record) {
+      queue.set(record.id, record);
+      schedule(FLUSH_AFTER_MS);
+    },
+    full: () => queue.size >= MAX_QUEUED,
+    pending: (id) => queue.get(id),
+    async drain(timeoutMs) {
+      const deadline = performance.now() + timeoutMs;
+      while (queue.size > 0) {
+        if (performance.now() > deadline) throw new Error(`${queue.size} usage records could not be written in time`);
+        await Bun.sleep(5);
+      }
+    },
+  };
+}
+
+const MAX_TEXT = 500;
+
+/** Text as Postgres can hold it: no NUL, no lone surrogates, bounded. One bad name must not block the queue. */
+function plain(text: string | undefined): string | undefined {
+  return text?.slice(0, MAX_TEXT).replaceAll("\0", "").toWellFormed();
+}
+
+function toRow(record: CallRecord): Record<string, unknown> {
+  const { usage } = record;
+  return {
+    id: record.id,
+    created_at: record.createdAt,
+    workspace_id: record.workspaceId,
+    key_id: record.keyId,
+    surface: record.surface,
+    dialect: record.dialect,
+    path: record.path,
+    model_requested: plain(record.modelRequested),
+    model: plain(record.model),
+    provider: record.provider,
+    endpoint: plain(record.endpoint),
+    upstream_model: plain(record.upstreamModel),
+    upstream_id: plain(record.upstreamId),
+    streamed: record.streamed,
+    status: record.status,
+    error_code: record.errorCode,
+    finish_reason: record.finishReason,
+    tokens_input: usage.input,
+    tokens_cache_read: usage.cacheRead,
+    tokens_cache_write_5m: usage.cacheWrite5m,
+    tokens_cache_write_1h: usage.cacheWrite1h,
+    tokens_output: usage.output,
+    tokens_thinking: usage.thinking,
+    tokens_image_input: usage.imageInput,
+    tokens_image_output: usage.imageOutput,
+    tokens_audio_input: usage.audioInput,
+    tokens_audio_output: usage.audioOutput,
+    usage_source: usage.source,
+    cost_nano: record.costNano.toString(),
+    first_token_ms: record.firstTokenMs,
+    duration_ms: record.durationMs,
+    attempts: record.attempts,
+    losses: record.losses,
+    client: plain(record.client),
+    cancelled: record.cancelled,
+  };
+}
+
+const COLUMNS = [
+  "id text",
+  "created_at timestamptz",
+  "workspace_id uuid",
+  "key_id uuid",
+  "surface text",
+  "dialect text",
+  "path text",
+  "model_requested text",
+  "model text",
+  "provider text",
+  "endpoint text",
+  "upstream_model text",
+  "upstream_id text",
+  "streamed boolean",
+  "status integer",
+  "error_code text",
+  "finish_reason text",
+  "tokens_input bigint",
+  "tokens_cache_read bigint",
+  "tokens_cache_write_5m bigint",
+  "tokens_cache_write_1h bigint",
+  "tokens_output bigint",
+  "tokens_thinking bigint",
+  "tokens_image_input bigint",
+  "tokens_image_output bigint",
+  "tokens_audio_input bigint",
+  "tokens_audio_output bigint",
+  "usage_source text",
+  "cost_nano bigint",
+  "first_token_ms integer",
+  "duration_ms integer",
+  "attempts jsonb",
+  "losses jsonb",
+  "client text",
+  "cancelled boolean",
+];
+const NAMES = COLUMNS.map((column) => column.split(" ")[0]).join(", ");
+
+/** One statement, so that a record and the balance it changes are written together or not at all; a repeated record changes nothing. */
+const WRITE = `
+  with incoming as (select * from json_to_recordset($1::text::json) as r(${COLUMNS.join(", ")})),
+  inserted as (
+    insert into requests (${NAMES}) select ${NAMES} from incoming
+    on conflict (id) do nothing returning workspace_id, key_id, cost_nano),
+  keys as (
+    update api_keys k set used_nano = k.used_nano + s.total, last_used_at = now()
+    from (select key_id, sum(cost_nano)::bigint as total from inserted group by key_id) s where k.id = s.key_id returning 1)
+  update workspaces w set balance_nano = w.balance_nano - s.total, used_nano = w.used_nano + s.total
+  from (select workspace_id, sum(cost_nano)::bigint as total from inserted group by workspace_id) s
+  where w.id = s.workspace_id returning w.id, w.balance_nano, s.total`;
+
+async function write(sql: SQL, batch: readonly CallRecord[]): Promise<Settled[]> {
+  const rows = (await sql.unsafe(WRITE, [JSON.stringify(batch.map(toRow))])) as Record<string, unknown>[];
+  return rows.map((row) => ({
+    workspaceId: row.id as string,
+    balanceNano: nano(BigInt(row.balance_nano as bigint)),
+    settledNano: nano(BigInt(row.total as bigint)),
+  }));
+}
