@@ -158,9 +158,9 @@ async function request(
         ...provider.headers,
       },
       body: translation.body,
-      connectTimeoutMs: limits.connectTimeoutMs,
-      firstByteTimeoutMs: limits.firstByteTimeoutMs,
-      idleTimeoutMs: limits.idleTimeoutMs,
+      connectTimeoutMs: provider.timeouts.connectMs ?? limits.connectTimeoutMs,
+      firstByteTimeoutMs: provider.timeouts.firstByteMs ?? limits.firstByteTimeoutMs,
+      idleTimeoutMs: provider.timeouts.idleMs ?? limits.idleTimeoutMs,
       maxBytes: limits.maxReplyBytes,
       signal: scope.signal,
     });

@@ -21,8 +21,10 @@ export interface Hold {
 export interface Credit {
   /** Throws `insufficient_credit` when a prepaid workspace cannot cover the amount. */
   hold(principal: Principal, amountNano: Nano): Hold;
-  /** A balance as read from the database, with how much of this node's posted cost it already contains. */
-  observe(workspaceId: string, balanceNano: Nano, settledNano: Nano): void;
+  /** A balance as read with a key. Ignored while posted cost waits to be written: the recorder's word follows then. */
+  refresh(workspaceId: string, balanceNano: Nano): void;
+  /** The balance after a batch was written, and how much of this node's posted cost it now contains. */
+  settled(workspaceId: string, balanceNano: Nano, settledNano: Nano): void;
   /** What a workspace can still spend here. */
   available(workspaceId: string): Nano;
 }
@@ -76,7 +78,11 @@ export function createCredit(): Credit {
         void: () => void close(),
       };
     },
-    observe(workspaceId, balanceNano, settledNano) {
+    refresh(workspaceId, balanceNano) {
+      const own = account(workspaceId);
+      if (own.unsettled === 0n) own.balance = balanceNano;
+    },
+    settled(workspaceId, balanceNano, settledNano) {
       const own = account(workspaceId);
       own.balance = balanceNano;
       own.unsettled -= settledNano;

@@ -33,6 +33,8 @@ export interface Provider {
   readonly dialects: readonly DialectId[];
   /** Sent with every request, over everything else. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Waits that differ from the general ones. */
+  readonly timeouts: { readonly connectMs?: number; readonly firstByteMs?: number; readonly idleMs?: number };
 }
 
 /** `Authorization: Bearer`, as most providers want it. */

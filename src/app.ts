@@ -1,0 +1,232 @@
+/**
+ * The composition root: opens every part, joins them, and maps each path to who answers it.
+ * Reading it is reading the site map; the parts know nothing of each other but their types.
+ */
+
+import { buildCatalog, type Catalog } from "./catalog/catalog.ts";
+import { CURATED } from "./catalog/curated.ts";
+import type { ModelDefinition } from "./catalog/definition.ts";
+import type { Config } from "./config.ts";
+import { accountRoutes } from "./console/account.ts";
+import { keyRoutes } from "./console/keys.ts";
+import { createManagement, type Management } from "./console/route.ts";
+import { workspaceRoutes } from "./console/workspaces.ts";
+import { type Database, openDatabase } from "./db/database.ts";
+import { migrate } from "./db/migrate.ts";
+import { createGateway, type Gateway, newRequestId } from "./gateway/gateway.ts";
+import { type Authenticator, createAuthenticator } from "./identity/authenticate.ts";
+import { type Keys, openKeys } from "./identity/keys.ts";
+import { openWorkspaces, type Workspaces } from "./identity/workspaces.ts";
+import { createCredit } from "./ledger/credit.ts";
+import { PROVIDER_TYPES } from "./providers/index.ts";
+import type { Provider } from "./providers/provider.ts";
+import { type SimulatorServer, serveSimulator } from "./simulator/index.ts";
+import { answerModelApi, type Connection, preflight } from "./surfaces/index.ts";
+import { credential } from "./surfaces/surface.ts";
+import { locate } from "./surfaces/url.ts";
+import type { Log } from "./telemetry/log.ts";
+import { usageByKey } from "./usage/by-key.ts";
+import { createRecorder, type Recorder } from "./usage/recorder.ts";
+import { findRecord } from "./usage/records.ts";
+
+export interface App {
+  readonly catalog: Catalog;
+  readonly keys: Keys;
+  readonly gateway: Gateway;
+  readonly database: Database;
+  /** Whether the simulated provider stands in because no real one is configured. */
+  readonly simulated: boolean;
+  /** Whether this start created the operator's workspace: the first start on this database. */
+  readonly firstStart: boolean;
+  fetch(request: Request, connection: Connection): Response | Promise<Response>;
+  /** From now on `/readyz` says no. Calls under way go on. */
+  stopTakingWork(): void;
+  /** Writes what is left and lets go of everything. Call it when no call is running. */
+  close(): Promise<void>;
+}
+
+const DRAIN_RECORDS_MS = 30_000;
+
+/** Opens everything. Throws what the parts throw: CatalogError, MigrationError, a locked data directory. */
+export async function openApp(config: Config, log: Log, extraRootKeys: readonly string[] = []): Promise<App> {
+  const simulator = needsSimulator(config) ? serveSimulator({ port: 0 }) : undefined;
+  const providers = toProviders(config, simulator);
+  const catalog = catalogOver(config, providers);
+  const database = await openDatabase({
+    databaseUrl: config.databaseUrl,
+    dataDir: config.dataDir,
+    ...config.database,
+    log: (level, message, fields) => log[level](message, fields),
+  });
+  await migrate(database);
+  const keys = openKeys(database.sql, config.brand.keyPrefix);
+  const workspaces = openWorkspaces(database.sql);
+  const firstStart = await workspaces.ensureOperator(config.defaults.plan);
+  const credit = createCredit();
+  const authenticator = createAuthenticator({
+    find: keys.findByHash,
+    nowMs: Date.now,
+    onLoaded: (key) => credit.refresh(key.workspaceId, key.balanceNano),
+  });
+  const recorder = createRecorder({
+    sql: database.sql,
+    onSettled: (settled) => credit.settled(settled.workspaceId, settled.balanceNano, settled.settledNano),
+    onError: (error, queued) => log.error("usage records could not be written", { error: String(error), queued }),
+  });
+  let stopping = false;
+  const ready = () => (stopping ? { ok: false as const, reason: "stopping" } : database.ready());
+  const gateway = createGateway({
+    catalog,
+    providers,
+    authenticator,
+    credit,
+    recorder,
+    limits: { ...config.limits, ...waits(config) },
+    pumping: { keepAliveMs: config.timeouts.keepAliveMs, writeStallMs: config.timeouts.writeStallMs },
+    ready: () => database.ready(),
+    logError: (call, error) => logError(log, call.id, error),
+  });
+  const rootKeys = [...(config.rootKey ? [config.rootKey] : []), ...extraRootKeys];
+  const management = manage({ config, keys, workspaces, authenticator, database, recorder, rootKeys, log });
+  return {
+    catalog,
+    keys,
+    gateway,
+    database,
+    simulated: simulator !== undefined,
+    firstStart,
+    fetch: (request, connection) => answerAny({ gateway, management, ready }, request, connection),
+    stopTakingWork() {
+      stopping = true;
+    },
+    async close() {
+      stopping = true;
+      await recorder.drain(DRAIN_RECORDS_MS);
+      await database.close();
+      await simulator?.stop();
+    },
+  };
+}
+
+interface Site {
+  readonly gateway: Gateway;
+  readonly management: Management;
+  readonly ready: () => { ok: true } | { ok: false; reason: string };
+}
+
+/** The site map. */
+function answerAny(site: Site, request: Request, connection: Connection): Response | Promise<Response> {
+  const place = locate(request.url);
+  const { route } = place;
+  if (route === "healthz") return new Response("ok\n");
+  if (route === "readyz") return readiness(site.ready());
+  if ((route === "" || route === "api/hello") && isLook(request)) return new Response("Sluice\n");
+  const path = route.startsWith("api/admin/") ? route.slice("api/".length) : place.api ? route : undefined;
+  if (path !== undefined) {
+    if (request.method === "OPTIONS") return preflight(request);
+    const key = credential(request.headers, () => undefined);
+    const answer = site.management.answer(request, path, place.query, key, newRequestId());
+    if (answer) return answer;
+  }
+  return answerModelApi(site.gateway, request, place, connection);
+}
+
+function isLook(request: Request): boolean {
+  return request.method === "GET" || request.method === "HEAD";
+}
+
+function readiness(ready: { ok: true } | { ok: false; reason: string }): Response {
+  if (ready.ok) return new Response("ready\n");
+  return new Response(`${ready.reason}\n`, { status: 503, headers: { "retry-after": "2" } });
+}
+
+function logError(log: Log, id: string, error: { code: string; fault: string; detail?: string | undefined }): void {
+  if (error.fault === "caller") log.debug("request refused", { id, code: error.code, detail: error.detail });
+  else log.warn("request failed", { id, code: error.code, detail: error.detail });
+}
+
+function waits({ timeouts }: Config) {
+  return {
+    connectTimeoutMs: timeouts.connectMs,
+    firstByteTimeoutMs: timeouts.firstByteMs,
+    idleTimeoutMs: timeouts.idleMs,
+  };
+}
+
+/** Whether the simulated provider has to run here: nothing else is configured, or the file asks for it without an address. */
+function needsSimulator(config: Config): boolean {
+  if (config.providers.length === 0) return true;
+  return config.providers.some((provider) => provider.type === SIMULATED && provider.baseUrl === undefined);
+}
+
+const SIMULATED = "simulated";
+
+function toProviders(config: Config, simulator: SimulatorServer | undefined): Provider[] {
+  const configured =
+    config.providers.length > 0
+      ? config.providers
+      : [{ id: SIMULATED, type: SIMULATED, apiKeys: [], headers: {}, timeouts: {} }];
+  return configured.map((provider): Provider => {
+    const type = PROVIDER_TYPES[provider.type];
+    if (!type) throw new Error(`unknown provider type ${provider.type}`);
+    const inProcess = provider.type === SIMULATED && provider.baseUrl === undefined;
+    return {
+      id: provider.id,
+      type,
+      baseUrl: inProcess ? `${simulator?.url}/v1` : (provider.baseUrl ?? type.baseUrl ?? ""),
+      credentials: inProcess ? [SIMULATED] : provider.apiKeys,
+      dialects: provider.dialects ?? type.dialects,
+      headers: provider.headers,
+      timeouts: provider.timeouts,
+    };
+  });
+}
+
+function catalogOver(config: Config, providers: readonly Provider[]): Catalog {
+  return buildCatalog({ definitions: config.models, curated: curatedFor(config), providers });
+}
+
+/** The catalogue that this configuration makes, without opening anything. Throws CatalogError. */
+export function buildCatalogOf(config: Config): Catalog {
+  return catalogOver(config, toProviders(config, undefined));
+}
+
+/** The curated models. Without a real provider the simulated one serves them all, each in its real provider's format. */
+function curatedFor(config: Config): readonly ModelDefinition[] {
+  if (!config.catalog.curated) return [];
+  if (config.providers.length > 0) return CURATED;
+  return CURATED.map((model) => ({
+    ...model,
+    endpoints: model.endpoints.map((endpoint) => ({
+      ...endpoint,
+      dialects: endpoint.dialects ?? PROVIDER_TYPES[endpoint.provider]?.dialects,
+      provider: SIMULATED,
+    })),
+  }));
+}
+
+function manage(parts: {
+  config: Config;
+  keys: Keys;
+  workspaces: Workspaces;
+  authenticator: Authenticator;
+  database: Database;
+  recorder: Recorder;
+  rootKeys: readonly string[];
+  log: Log;
+}): Management {
+  const { config, keys, workspaces, authenticator, database, recorder, rootKeys, log } = parts;
+  return createManagement({
+    routes: [
+      ...keyRoutes({ keys, workspaces, authenticator, usage: (ids) => usageByKey(database.sql, ids) }),
+      ...accountRoutes({
+        workspaces,
+        findRecord: (id, workspaceId) => findRecord(database.sql, recorder, id, workspaceId),
+      }),
+      ...workspaceRoutes({ workspaces, defaults: config.defaults }),
+    ],
+    authenticator,
+    rootKeys,
+    logError: (id, error) => logError(log, id, error),
+  });
+}

@@ -1,0 +1,106 @@
+/**
+ * `sluice keys`: creates, lists and revokes keys, through the running server where there is one, else in the database itself.
+ * Both ways end in the same management routes, so there is one set of rules.
+ */
+import { openApp } from "../app.ts";
+import type { Config } from "../config.ts";
+import { asArray, asObject, asString, type JsonObject } from "../core/json.ts";
+import type { Log } from "../telemetry/log.ts";
+import { findServer } from "./control.ts";
+import { UsageError } from "./usage.ts";
+
+type Ask = (method: string, path: string, body?: JsonObject) => Promise<JsonObject>;
+
+/** Runs `work` with a way to ask the management API. */
+async function withApi(config: Config, log: Log, work: (ask: Ask) => Promise<void>): Promise<void> {
+  const server = await findServer(config.dataDir);
+  if (server) {
+    await work(asker((request) => fetch(request), server.url, server.token));
+    return;
+  }
+  const token = crypto.randomUUID() + crypto.randomUUID();
+  const app = await openApp(config, log, [token]);
+  try {
+    await work(asker(async (request) => app.fetch(request, { bodyRead() {} }), "http://localhost", token));
+  } finally {
+    await app.close();
+  }
+}
+
+function asker(send: (request: Request) => Promise<Response>, url: string, token: string): Ask {
+  return async (method, path, body) => {
+    const request = new Request(`${url}/api/v1/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    const response = await send(request);
+    const answer = asObject(await response.json()) ?? {};
+    if (!response.ok)
+      throw new UsageError(asString(asObject(answer.error)?.message) ?? `the server answered ${response.status}`);
+    return answer;
+  };
+}
+
+export interface KeyOptions {
+  readonly name?: string;
+  readonly workspace?: string;
+  readonly models?: string;
+  readonly expires?: string;
+  readonly provisioning?: boolean;
+}
+
+/** `keys create`: prints the new key. */
+export async function createKeys(
+  config: Config,
+  log: Log,
+  options: KeyOptions,
+  print: (text: string) => void,
+): Promise<void> {
+  if (!options.name) throw new UsageError("keys create needs --name NAME");
+  const body: JsonObject = {
+    name: options.name,
+    workspace: options.workspace,
+    models: options.models?.split(",").map((glob) => glob.trim()),
+    expires_at: options.expires,
+    kind: options.provisioning ? "provisioning" : undefined,
+  };
+  await withApi(config, log, async (ask) => {
+    const { key } = await ask("POST", "keys", body);
+    print(String(key));
+  });
+}
+
+/** `keys list`: a line a key. */
+export async function listKeys(config: Config, log: Log, print: (text: string) => void): Promise<void> {
+  await withApi(config, log, async (ask) => {
+    const { data } = await ask("GET", "keys");
+    for (const key of asArray(data).map(asObject)) {
+      if (!key) continue;
+      const state = key.disabled ? "disabled" : "enabled";
+      print(
+        `${String(key.hash).slice(0, 12)}  ${String(key.label).padEnd(20)}  ${state.padEnd(8)}  $${key.usage}  ${key.name}`,
+      );
+    }
+  });
+}
+
+/** `keys revoke`: by the hash, or by as much of its beginning as is unique. */
+export async function revokeKey(
+  config: Config,
+  log: Log,
+  hash: string | undefined,
+  print: (text: string) => void,
+): Promise<void> {
+  if (!hash || hash.length < 8)
+    throw new UsageError("keys revoke needs at least 8 characters of a key's hash (see keys list)");
+  await withApi(config, log, async (ask) => {
+    const { data } = await ask("GET", "keys");
+    const found = asArray(data)
+      .map((entry) => asString(asObject(entry)?.hash) ?? "")
+      .filter((candidate) => candidate.startsWith(hash));
+    if (found.length !== 1) throw new UsageError(`${found.length} keys have a hash that begins with ${hash}`);
+    await ask("DELETE", `keys/${found[0]}`);
+    print(`revoked ${found[0]?.slice(0, 12)}`);
+  });
+}

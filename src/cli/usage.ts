@@ -1,0 +1,23 @@
+/**
+ * How to use the CLI, and the error for using it otherwise.
+ * Printed by `main.ts`.
+ */
+
+/** The command line makes no sense, or its request was refused. The message is for the terminal. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export const USAGE = `sluice: an AI model gateway that you run yourself
+
+  sluice serve                          start the gateway (npm start does the same)
+  sluice keys create --name NAME        create an API key and print it
+       [--workspace ID] [--models GLOB,GLOB] [--expires DATE] [--provisioning]
+  sluice keys list                      list keys: hash, label, state, use, name
+  sluice keys revoke HASH               revoke a key (the first characters of its hash do)
+  sluice models [--json]                list the models that this configuration offers
+  sluice simulate --port 9100 [--journal FILE]
+                                        run the simulated provider on its own
+
+Settings come from sluice.yaml and the environment: see docs/config.md.
+`;
