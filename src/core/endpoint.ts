@@ -16,8 +16,25 @@ export interface Quirks {
   readonly flattenText?: boolean;
   /** The upstream refuses `stream_options`. */
   readonly noStreamOptions?: boolean;
-  /** How Chat replies and replays name visible reasoning. */
-  readonly reasoningField?: "reasoning_content" | "reasoning" | "none";
+  /**
+   * How visible reasoning of earlier turns goes back to a Chat upstream: under one of two names (with the provider's own
+   * `reasoning_details`), or as `thinking` parts of the content. By default it is not sent: OpenAI refuses the fields.
+   */
+  readonly reasoningField?: "reasoning_content" | "reasoning" | "content" | "none";
+  /** How a Chat upstream wants effort and budget: `reasoning_effort` (default), a `reasoning` or a `thinking` object. */
+  readonly reasoningRequest?: "effort" | "reasoning" | "thinking";
+  /** The Chat upstream takes `cache_control` on messages, parts and tools. */
+  readonly cacheControl?: boolean;
+  /** The Chat upstream has free-text (`custom`) tools; by default they become functions. */
+  readonly customTools?: boolean;
+  /** The Chat upstream takes `top_k`, `min_p` and `repetition_penalty`, which OpenAI refuses. */
+  readonly extendedSampling?: boolean;
+  /** The Chat upstream takes Gemini's signatures as `extra_content` of tool calls. */
+  readonly thoughtSignatures?: boolean;
+  /** The Messages upstream takes `system` messages in mid-conversation; by default they become text of the user's turn. */
+  readonly systemTurns?: boolean;
+  /** How a Messages model is told to think: `enabled` with a budget, or `adaptive` with an effort. By default as the caller said it, an effort alone as a budget. */
+  readonly thinkingForm?: "budget" | "adaptive";
   /** Canonical request fields that the upstream refuses; they are dropped as losses. */
   readonly refuses?: readonly string[];
 }

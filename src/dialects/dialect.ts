@@ -164,7 +164,10 @@ export function encodeFields(
   return { body, losses };
 }
 
-/** Extras of other dialects are losses, one for each field, prefixed with where they stood. */
+/**
+ * Extras of other dialects are losses, one for each field, prefixed with where they stood.
+ * Keys that begin with `$` are a decoder's notes to its own encoder on the wire's form (`$role`); they say nothing of their own.
+ */
 export function loseForeignExtras(
   extras: CanonicalRequest["extras"],
   own: DialectId,
@@ -174,7 +177,9 @@ export function loseForeignExtras(
   if (!extras) return undefined;
   for (const dialect in extras) {
     if (dialect === own) continue;
-    for (const field in extras[dialect as DialectId]) losses.add(place ? `${place}.${field}` : field);
+    for (const field in extras[dialect as DialectId]) {
+      if (!field.startsWith("$")) losses.add(place ? `${place}.${field}` : field);
+    }
   }
   return extras[own];
 }

@@ -1,0 +1,272 @@
+/**
+ * A canonical request as a Chat body: one entry for each canonical field, so that the compiler names a forgotten one.
+ * The upstream's side of `convert`; deviations of imitators come in as quirks.
+ */
+import { asObject, type Json, type JsonObject } from "../../core/json.ts";
+import type { CanonicalRequest, CustomTool, FunctionTool, Reasoning, Tool, ToolChoice } from "../../core/request.ts";
+import {
+  type EncodedRequest,
+  type EncodeTarget,
+  encodeFields,
+  type FieldEncoders,
+  type FieldScope,
+  loseForeignExtras,
+  verbatim,
+} from "../dialect.ts";
+import { budgetToEffort } from "../reasoning.ts";
+import { customToolAsFunction, type ToolNames, toolNames } from "../tool-names.ts";
+import { encodeMessages, encodeSystem, type MessageScope } from "./messages-encode.ts";
+import { usesLegacyFunctions } from "./request-decode.ts";
+import { addExtras, ID, writeCacheMark } from "./wire.ts";
+
+/** The longest end user's id that OpenAI takes. */
+const MAX_END_USER_LENGTH = 64;
+/** Stop sequences beyond these are refused. */
+const MAX_STOPS = 4;
+/** Fields of other formats that say how an answer travels or is kept, which means nothing here. */
+const HARMLESS: Readonly<Record<string, ReadonlySet<string>>> = {
+  "openai-responses": new Set(["store", "include", "client_metadata", "stream_options"]),
+  "anthropic-messages": new Set(),
+  gemini: new Set(),
+};
+
+/** The body for an upstream. Never throws; what Chat cannot say is a loss. */
+export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): EncodedRequest {
+  const { body, losses } = encodeFields(request, target, FIELDS);
+  finishTools(body);
+  return { body, losses: losses.list() };
+}
+
+/** Fields about tools are refused without tools. */
+function finishTools(body: JsonObject): void {
+  if (body.tools === undefined) {
+    delete body.tool_choice;
+    delete body.parallel_tool_calls;
+  }
+}
+
+/** A field that only imitators know. */
+function extended(field: "topK" | "minP" | "repetitionPenalty", name: string) {
+  return (value: number, body: JsonObject, scope: FieldScope): void => {
+    if (scope.target.quirks.extendedSampling) body[name] = value;
+    else scope.losses.add(field);
+  };
+}
+
+function messageScope(scope: FieldScope): MessageScope {
+  const { request, target, losses } = scope;
+  return {
+    quirks: target.quirks,
+    losses,
+    names: namesOf(request),
+    isLegacy: usesLegacyFunctions(request),
+  };
+}
+
+function namesOf(request: CanonicalRequest): ToolNames {
+  return toolNames(request.tools);
+}
+
+const FIELDS: FieldEncoders = {
+  model: (_model, body, { target }) => {
+    body.model = target.model;
+  },
+  stream: (_stream, body, { target }) => {
+    if (!target.stream) return;
+    body.stream = true;
+    if (!target.quirks.noStreamOptions) body.stream_options = { include_usage: true };
+  },
+  system: (system, body, scope) => {
+    body.messages = encodeSystem(system, messageScope(scope));
+  },
+  messages: (messages, body, scope) => {
+    const before = Array.isArray(body.messages) ? body.messages : [];
+    body.messages = [...before, ...encodeMessages(messages, messageScope(scope))];
+  },
+  tools: encodeTools,
+  toolChoice: encodeToolChoice,
+  parallelToolCalls: verbatim("parallel_tool_calls"),
+  maxOutputTokens: (limit, body, { target }) => {
+    const most = target.maxOutputTokens > 0 ? Math.min(limit, target.maxOutputTokens) : limit;
+    body[target.quirks.maxTokensField ?? "max_completion_tokens"] = most;
+  },
+  temperature: verbatim("temperature"),
+  topP: verbatim("top_p"),
+  topK: extended("topK", "top_k"),
+  minP: extended("minP", "min_p"),
+  frequencyPenalty: verbatim("frequency_penalty"),
+  presencePenalty: verbatim("presence_penalty"),
+  repetitionPenalty: extended("repetitionPenalty", "repetition_penalty"),
+  seed: verbatim("seed"),
+  stop: (stop, body, { losses }) => {
+    if (stop.length > MAX_STOPS) losses.add("stop", "altered");
+    if (stop.length > 0) body.stop = stop.slice(0, MAX_STOPS);
+  },
+  candidates: (count, body) => {
+    if (count !== 1) body.n = count;
+  },
+  logprobs: verbatim("logprobs"),
+  topLogprobs: (count, body) => {
+    body.top_logprobs = count;
+    body.logprobs ??= true;
+  },
+  logitBias: verbatim("logit_bias"),
+  outputFormat: (format, body) => {
+    if (format.type === "text") body.response_format = { type: "text" };
+    else if (format.type === "json") body.response_format = { type: "json_object" };
+    else {
+      const { type: _, name, ...schema } = format;
+      body.response_format = { type: "json_schema", json_schema: { name: schemaName(name), ...schema } };
+    }
+  },
+  modalities: (modalities, body, { request, target }) => {
+    if (modalities.every((kind) => kind === "text")) return;
+    body.modalities = modalities;
+    if (modalities.includes("audio") && request.extras?.[ID]?.audio === undefined) {
+      body.audio = { voice: "alloy", format: target.stream ? "pcm16" : "wav" };
+    }
+  },
+  reasoning: encodeReasoning,
+  verbosity: verbatim("verbosity"),
+  endUser: (user, body, { request, losses }) => {
+    if (user.length > MAX_END_USER_LENGTH) losses.add("endUser");
+    else body[request.extras?.[ID]?.$safety_identifier === true ? "safety_identifier" : "user"] = user;
+  },
+  metadata: verbatim("metadata"),
+  cacheKey: verbatim("prompt_cache_key"),
+  serviceTier: (tier, body) => {
+    body.service_tier = tier === "standard_only" || tier === "standard" ? "default" : tier;
+  },
+  extras: (extras, body, { losses }) => {
+    const own = loseForeignExtras(withoutHarmless(extras), ID, losses);
+    mergeObject(body, own, "reasoning");
+    mergeObject(body, own, "thinking");
+    mergeObject(body, own, "stream_options");
+    const format = asObject(body.response_format);
+    if (format) mergeObject(format, asObject(own?.response_format), "json_schema");
+    addExtras(body, own);
+  },
+};
+
+/** A name that OpenAI takes for a schema: it is required, and other formats have none. */
+function schemaName(name: string | undefined): string {
+  return (name ?? "answer").replace(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64) || "answer";
+}
+
+function withoutHarmless(extras: NonNullable<CanonicalRequest["extras"]>): CanonicalRequest["extras"] {
+  const kept: CanonicalRequest["extras"] = {};
+  for (const [dialect, fields] of Object.entries(extras)) {
+    const harmless = HARMLESS[dialect];
+    kept[dialect as keyof typeof extras] = harmless
+      ? Object.fromEntries(Object.entries(fields).filter(([field]) => !harmless.has(field)))
+      : fields;
+  }
+  return kept;
+}
+
+/** Puts the other fields of an object that the encoder has partly written; without it, addExtras writes it whole. */
+function mergeObject(body: JsonObject, own: JsonObject | undefined, field: string): void {
+  const written = asObject(body[field]);
+  if (written) addExtras(written, asObject(own?.[field]));
+}
+
+function encodeTools(tools: Tool[], body: JsonObject, scope: FieldScope): void {
+  const { target, losses, request } = scope;
+  const names = namesOf(request);
+  const encoded: Json[] = [];
+  for (const tool of tools) {
+    if (tool.type === "server") {
+      if (tool.dialect === ID) encoded.push(tool.value);
+      else losses.add(`tools.${tool.kind}`);
+      continue;
+    }
+    encoded.push(encodeTool(tool, names.flatten(tool.name, tool.namespace), scope));
+    if (tool.cache && !target.quirks.cacheControl) losses.add("cache");
+  }
+  if (encoded.length === 0) return;
+  if (!usesLegacyFunctions(request)) body.tools = encoded;
+  else body.functions = encoded.map((tool) => asObject(tool)?.function ?? tool);
+}
+
+function encodeTool(tool: FunctionTool | CustomTool, name: string, { target, losses }: FieldScope): JsonObject {
+  const own = loseForeignExtras(tool.extras, ID, losses, "tools");
+  const wire: JsonObject =
+    tool.type === "custom" && target.quirks.customTools
+      ? { type: "custom", custom: encodeCustom(tool, name) }
+      : { type: "function", function: encodeFunction(tool, name, losses, own) };
+  if (tool.cache && target.quirks.cacheControl) wire.cache_control = writeCacheMark(tool.cache);
+  addExtras(wire, own);
+  return wire;
+}
+
+function encodeFunction(
+  tool: FunctionTool | CustomTool,
+  name: string,
+  losses: FieldScope["losses"],
+  own: JsonObject | undefined,
+): JsonObject {
+  if (tool.type === "custom") losses.add("tools.custom", "altered");
+  const shown = tool.type === "custom" ? customToolAsFunction(tool) : tool;
+  const wire: JsonObject = { name };
+  if (shown.description !== undefined) wire.description = shown.description;
+  if (shown.parameters) wire.parameters = shown.parameters;
+  if (shown.strict !== undefined) wire.strict = shown.strict;
+  addExtras(wire, asObject(own?.function));
+  return wire;
+}
+
+function encodeCustom(tool: CustomTool, name: string): JsonObject {
+  const wire: JsonObject = { name };
+  if (tool.description !== undefined) wire.description = tool.description;
+  if (tool.grammar) wire.format = { type: "grammar", grammar: { ...tool.grammar } };
+  return wire;
+}
+
+function encodeToolChoice(choice: ToolChoice, body: JsonObject, scope: FieldScope): void {
+  const { request, target } = scope;
+  const names = namesOf(request);
+  const chosen = (name: string, kind: "function" | "custom"): JsonObject => {
+    const type = kind === "custom" && target.quirks.customTools ? "custom" : "function";
+    return { type, [type]: { name: names.flatten(name) } };
+  };
+  const kindOf = (name: string) =>
+    request.tools?.some((tool) => tool.type === "custom" && tool.name === name) ? "custom" : "function";
+  if (usesLegacyFunctions(request)) {
+    body.function_call = choice.type === "tool" ? { name: choice.name } : choice.type === "none" ? "none" : "auto";
+  } else if (choice.type === "tool") body.tool_choice = chosen(choice.name, choice.kind);
+  else if (choice.type === "allowed") {
+    const tools = choice.names.map((name) => chosen(name, kindOf(name)));
+    body.tool_choice = { type: "allowed_tools", allowed_tools: { mode: choice.mode, tools } };
+  } else body.tool_choice = choice.type;
+}
+
+/** Effort and budget in the upstream's own form. Nothing is sent to a model that does not think. */
+function encodeReasoning(reasoning: Reasoning, body: JsonObject, { target, losses }: FieldScope): void {
+  const isOff = reasoning.mode === "off" || reasoning.effort === "none" || reasoning.budgetTokens === 0;
+  if (!target.capabilities.has("thinking")) {
+    if (!isOff) losses.add("reasoning");
+    return;
+  }
+  const form = target.quirks.reasoningRequest ?? "effort";
+  if (form === "reasoning") {
+    const { effort, budgetTokens, show, mode } = reasoning;
+    const wire: JsonObject = {};
+    if (effort) wire.effort = effort;
+    if (budgetTokens !== undefined) wire.max_tokens = budgetTokens;
+    if (!effort && budgetTokens === undefined) wire.enabled = mode !== "off";
+    if (show === "none") wire.exclude = true;
+    body.reasoning = wire;
+    return;
+  }
+  const effort = reasoning.effort ?? (reasoning.budgetTokens === undefined ? undefined : budgetOf(reasoning));
+  if (reasoning.budgetTokens !== undefined && reasoning.effort === undefined) losses.add("reasoning", "altered");
+  if (form === "thinking") {
+    body.thinking = { type: isOff ? "disabled" : "enabled" };
+    if (effort && !isOff) body.reasoning_effort = effort;
+  } else if (reasoning.mode === "off") body.reasoning_effort = "none";
+  else if (effort) body.reasoning_effort = effort;
+}
+
+function budgetOf(reasoning: Reasoning): string {
+  return budgetToEffort(reasoning.budgetTokens ?? 0);
+}
