@@ -1,0 +1,84 @@
+/**
+ * Loads the star-shaped cases and brings events to a form in which two dialects' tellings of the same answer are equal.
+ * Used by `test/cases.test.ts` only.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { CanonicalEvent, Reply } from "../../src/core/event.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import { collect } from "../../src/core/reply.ts";
+import type { CanonicalRequest, DialectId } from "../../src/core/request.ts";
+
+const ROOT = join(import.meta.dir, "../cases");
+
+export interface Case {
+  name: string;
+  request: CanonicalRequest;
+  events: CanonicalEvent[];
+  /** The text of one of the case's files; undefined when the dialect has none. */
+  file(name: string): string | undefined;
+}
+
+/** Every case, by name. */
+export function cases(): Case[] {
+  return readdirSync(ROOT)
+    .sort()
+    .map((name) => {
+      const file = (part: string) => {
+        const path = join(ROOT, name, part);
+        return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+      };
+      const lines = (file("canonical.events.jsonl") ?? "").trim().split("\n");
+      return {
+        name,
+        file,
+        request: JSON.parse(file("canonical.request.json") ?? "{}") as CanonicalRequest,
+        events: lines.map((line) => JSON.parse(line) as CanonicalEvent),
+      };
+    });
+}
+
+/** Drops undefined values, `extras`, and what each format names for itself (ids of messages, the wire's own finish word). */
+function strip(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(strip);
+  if (typeof value !== "object" || value === null) return value;
+  const kept: Record<string, unknown> = {};
+  for (const [key, inner] of Object.entries(value)) {
+    if (inner === undefined || key === "extras" || key === "native" || key === "usageExtras") continue;
+    kept[key] = strip(inner);
+  }
+  return kept;
+}
+
+/** A request without what only one dialect knows. */
+export function plainRequest(request: CanonicalRequest): unknown {
+  return strip(request);
+}
+
+/** A reply without ids, dates and what only one dialect knows. */
+export function plainReply(events: readonly CanonicalEvent[]): unknown {
+  const { id: _, model: __, createdAt: ___, ...reply } = collect(events) as Reply;
+  return strip(reply);
+}
+
+/** Which losses a dialect's encoder is expected to report for a case; none without the file. */
+export function expectedLosses(one: Case, dialect: DialectId): unknown[] {
+  return JSON.parse(one.file(`${dialect}.losses.json`) ?? "[]") as unknown[];
+}
+
+/** The data of each event of an SSE text, parsed where it is JSON, with the event's name. */
+export function sseData(text: string): { event: string | undefined; data: unknown }[] {
+  return text
+    .replaceAll("\r\n", "\n")
+    .split("\n\n")
+    .filter((block) => block.trim() !== "")
+    .map((block) => {
+      const lines = block.split("\n");
+      const event = lines.find((line) => line.startsWith("event: "))?.slice(7);
+      const data = lines
+        .filter((line) => line.startsWith("data: "))
+        .map((line) => line.slice(6))
+        .join("\n");
+      return { event, data: data === "[DONE]" ? data : (JSON.parse(data) as JsonObject) };
+    });
+}
