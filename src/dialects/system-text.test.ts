@@ -11,7 +11,7 @@ const text = (value: string): TextPart => ({ type: "text", text: value });
 
 test("a marked billing line is not visible, other texts are", () => {
   const system = [text(HEADER), text("Be brief.")].map(markBillingHeader);
-  expect(system[0]?.extras?.["anthropic-messages"]).toEqual({ billingHeader: true });
+  expect(system[0]?.extras?.["anthropic-messages"]).toEqual({ $billingHeader: true });
   expect(visibleSystem(system)).toEqual([text("Be brief.")]);
 });
 
@@ -25,6 +25,6 @@ test("the same words from a caller of another format are left alone", () => {
 });
 
 test("taking the mark off keeps other extras", () => {
-  expect(unmark({ "anthropic-messages": { billingHeader: true, x: 1 } })).toEqual({ "anthropic-messages": { x: 1 } });
+  expect(unmark({ "anthropic-messages": { $billingHeader: true, x: 1 } })).toEqual({ "anthropic-messages": { x: 1 } });
   expect(unmark(undefined)).toBeUndefined();
 });

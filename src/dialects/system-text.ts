@@ -6,7 +6,7 @@ import type { TextPart } from "../core/request.ts";
 
 const HEADER = "x-anthropic-billing-header:";
 const HOME = "anthropic-messages";
-const MARK = "billingHeader";
+const MARK = "$billingHeader";
 
 /** The part, marked in the extras of its home dialect when its text begins with the billing line. */
 export function markBillingHeader(part: TextPart): TextPart {

@@ -1,0 +1,99 @@
+/**
+ * Writes system texts and turns of a Messages request: alternating roles, tool results first in the user's turn.
+ * A part of request encoding.
+ */
+import type { JsonObject } from "../../core/json.ts";
+import type { Message, TextPart } from "../../core/request.ts";
+import { type FieldScope, loseForeignExtras } from "../dialect.ts";
+import { toolNames } from "../tool-names.ts";
+import { type BlockScope, encodeParts, plainText } from "./blocks-encode.ts";
+import { OWN, wireFields } from "./wire.ts";
+
+type WireRole = "user" | "assistant" | "system";
+
+interface Turn {
+  role: WireRole;
+  blocks: JsonObject[];
+  fields: JsonObject;
+  /** Content that is written as it came, whatever the parts say. */
+  verbatim?: JsonObject;
+}
+
+/** Writes `system`: one string where it is one plain text, blocks otherwise. */
+export function encodeSystem(system: readonly TextPart[], body: JsonObject, scope: FieldScope): void {
+  const blockScope: BlockScope = { losses: scope.losses, names: toolNames(undefined) };
+  const blocks = encodeParts(system, "system", blockScope);
+  if (blocks.length > 0) body.system = contentOf(blocks, scope);
+}
+
+/** Appends an instruction of the gateway's own to `system`. */
+export function appendSystem(body: JsonObject, text: string): void {
+  const before = Array.isArray(body.system)
+    ? body.system
+    : body.system === undefined
+      ? []
+      : [{ type: "text", text: body.system }];
+  body.system = [...before, { type: "text", text }];
+}
+
+/** Writes `messages`. Neighbours of one role become one turn; turns that would be empty are left out. */
+export function encodeMessages(messages: readonly Message[], body: JsonObject, scope: FieldScope): void {
+  const blockScope: BlockScope = { losses: scope.losses, names: toolNames(scope.request.tools) };
+  const turns: Turn[] = [];
+  for (const message of messages) {
+    const turn = encodeTurn(message, blockScope, scope);
+    if (turn.blocks.length === 0 && !turn.verbatim) continue;
+    const last = turns.at(-1);
+    const joins = last?.role === turn.role && turn.role !== "system" && Object.keys(turn.fields).length === 0;
+    if (joins) last.blocks.push(...turn.blocks);
+    else turns.push(turn);
+  }
+  body.messages = turns.map((turn) => ({
+    role: turn.role,
+    content: turn.verbatim?.blocks ?? contentOf(turn.role === "user" ? resultsFirst(turn.blocks) : turn.blocks, scope),
+    ...turn.fields,
+  }));
+}
+
+function contentOf(blocks: JsonObject[], { target }: FieldScope): string | JsonObject[] {
+  const plain = plainText(blocks);
+  if (plain !== undefined) return plain;
+  const flat = target.quirks.flattenText && blocks.every((block) => block.type === "text");
+  return flat ? blocks.map((block) => block.text).join("\n\n") : blocks;
+}
+
+function resultsFirst(blocks: JsonObject[]): JsonObject[] {
+  const later = blocks.findIndex((block) => block.type !== "tool_result");
+  if (later < 0 || !blocks.slice(later).some((block) => block.type === "tool_result")) return blocks;
+  const results = blocks.filter((block) => block.type === "tool_result");
+  return [...results, ...blocks.filter((block) => block.type !== "tool_result")];
+}
+
+function encodeTurn(message: Message, blockScope: BlockScope, scope: FieldScope): Turn {
+  const own = loseForeignExtras(message.extras, OWN, scope.losses, "messages");
+  if (message.role === "system") return encodeSystemTurn(message, own, blockScope, scope);
+  const blocks = encodeParts(message.content, message.role, blockScope);
+  return { role: message.role === "assistant" ? "assistant" : "user", blocks, fields: wireFields(own) };
+}
+
+/** Instructions in mid-conversation, which most models take only as a marked text of the user's turn. */
+function encodeSystemTurn(
+  message: Extract<Message, { role: "system" }>,
+  own: JsonObject | undefined,
+  blockScope: BlockScope,
+  scope: FieldScope,
+): Turn {
+  const { blocks: verbatim, ...fields } = own ?? {};
+  const blocks = encodeParts(message.content, "system", blockScope);
+  if (scope.target.quirks.systemTurns || own?.$role === "system") {
+    return {
+      role: "system",
+      blocks,
+      fields: wireFields(fields),
+      ...(verbatim !== undefined && { verbatim: { blocks: verbatim } }),
+    };
+  }
+  scope.losses.add("messages.system", "altered");
+  const marked = blocks.map((block) => ({ ...block, text: `<system-reminder>\n${block.text}\n</system-reminder>` }));
+  return { role: "user", blocks: marked, fields: {} };
+}
