@@ -1,0 +1,112 @@
+/**
+ * The tables as Drizzle sees them, for ordinary queries; the ledger writes its own SQL.
+ * The migrations make the tables; a test holds this file to what they make.
+ */
+import { sql } from "drizzle-orm";
+import { bigint, boolean, index, integer, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
+
+const nano = (name: string) => bigint(name, { mode: "bigint" });
+const tokens = (name: string) => bigint(name, { mode: "bigint" }).notNull().default(0n);
+const time = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+/** Who pays: a balance and the keys that draw on it. */
+export const workspaces = pgTable("workspaces", {
+  id: uuid("id").primaryKey(),
+  name: text("name").notNull(),
+  plan: text("plan").notNull().default("payg"),
+  billing: text("billing", { enum: ["internal", "prepaid"] }).notNull(),
+  balanceNano: nano("balance_nano").notNull().default(0n),
+  grantedNano: nano("granted_nano").notNull().default(0n),
+  usedNano: nano("used_nano").notNull().default(0n),
+  createdAt: time("created_at").notNull().defaultNow(),
+  suspendedAt: time("suspended_at"),
+});
+
+/** API keys, found by the SHA-256 of the whole key; the key itself is not kept. */
+export const apiKeys = pgTable(
+  "api_keys",
+  {
+    id: uuid("id").primaryKey(),
+    workspaceId: uuid("workspace_id")
+      .notNull()
+      .references(() => workspaces.id),
+    hash: text("hash").notNull().unique(),
+    label: text("label").notNull(),
+    name: text("name").notNull(),
+    kind: text("kind", { enum: ["inference", "provisioning"] })
+      .notNull()
+      .default("inference"),
+    disabled: boolean("disabled").notNull().default(false),
+    createdAt: time("created_at").notNull().defaultNow(),
+    updatedAt: time("updated_at").notNull().defaultNow(),
+    expiresAt: time("expires_at"),
+    /** Globs; null allows every model. */
+    models: text("models").array(),
+    limitNano: nano("limit_nano"),
+    limitReset: text("limit_reset", { enum: ["daily", "weekly", "monthly"] }),
+    rpm: integer("rpm"),
+    rpd: integer("rpd"),
+    usedNano: nano("used_nano").notNull().default(0n),
+    lastUsedAt: time("last_used_at"),
+    deletedAt: time("deleted_at"),
+  },
+  (table) => [index("api_keys_by_workspace").on(table.workspaceId, table.createdAt)],
+);
+
+/** One row for each request that was let in. */
+export const requests = pgTable(
+  "requests",
+  {
+    id: text("id").primaryKey(),
+    createdAt: time("created_at").notNull(),
+    workspaceId: uuid("workspace_id").notNull(),
+    keyId: uuid("key_id").notNull(),
+    surface: text("surface").notNull(),
+    /** The upstream's. */
+    dialect: text("dialect").notNull(),
+    path: text("path", { enum: ["relay", "convert"] }).notNull(),
+    modelRequested: text("model_requested").notNull(),
+    model: text("model"),
+    provider: text("provider"),
+    endpoint: text("endpoint"),
+    upstreamModel: text("upstream_model"),
+    upstreamId: text("upstream_id"),
+    streamed: boolean("streamed").notNull(),
+    status: integer("status").notNull(),
+    errorCode: text("error_code"),
+    finishReason: text("finish_reason"),
+    tokensInput: tokens("tokens_input"),
+    tokensCacheRead: tokens("tokens_cache_read"),
+    tokensCacheWrite5m: tokens("tokens_cache_write_5m"),
+    tokensCacheWrite1h: tokens("tokens_cache_write_1h"),
+    tokensOutput: tokens("tokens_output"),
+    tokensThinking: tokens("tokens_thinking"),
+    tokensImageInput: tokens("tokens_image_input"),
+    tokensImageOutput: tokens("tokens_image_output"),
+    tokensAudioInput: tokens("tokens_audio_input"),
+    tokensAudioOutput: tokens("tokens_audio_output"),
+    usageSource: text("usage_source", { enum: ["measured", "estimated", "none"] }).notNull(),
+    costNano: nano("cost_nano").notNull().default(0n),
+    firstTokenMs: integer("first_token_ms"),
+    durationMs: integer("duration_ms").notNull(),
+    attempts: jsonb("attempts").notNull().default(sql`'[]'`),
+    losses: jsonb("losses").notNull().default(sql`'[]'`),
+    /** The user agent, at most 200 characters. */
+    client: text("client"),
+    cancelled: boolean("cancelled").notNull().default(false),
+  },
+  (table) => [
+    index("requests_by_workspace").on(table.workspaceId, table.createdAt.desc()),
+    index("requests_by_key").on(table.keyId, table.createdAt.desc()),
+  ],
+);
+
+/** Settings that are changed while running. */
+export const settings = pgTable("settings", {
+  key: text("key").primaryKey(),
+  value: jsonb("value").notNull(),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});
+
+/** Every table, under the name by which code knows it. */
+export const schema = { workspaces, apiKeys, requests, settings };
