@@ -1,0 +1,192 @@
+/**
+ * Errors in both directions: an upstream's failure as its dialect understands it, and ours in Google's envelope.
+ * Also errors inside a stream that has begun, which Google's clients notice only as a bare JSON document.
+ */
+import type { FailureKind, GatewayError, UpstreamFailure } from "../../core/error.ts";
+import { asArray, asNumber, asObject, asString, type Json, type JsonObject, tryParse } from "../../core/json.ts";
+import type { ErrorReply, Framing } from "../dialect.ts";
+
+const TYPE = "type.googleapis.com/google.rpc.";
+
+const STATUS_NAMES: Readonly<Record<number, string>> = {
+  400: "INVALID_ARGUMENT",
+  401: "UNAUTHENTICATED",
+  402: "RESOURCE_EXHAUSTED",
+  403: "PERMISSION_DENIED",
+  404: "NOT_FOUND",
+  405: "UNIMPLEMENTED",
+  408: "DEADLINE_EXCEEDED",
+  409: "ABORTED",
+  426: "FAILED_PRECONDITION",
+  429: "RESOURCE_EXHAUSTED",
+  499: "CANCELLED",
+  501: "UNIMPLEMENTED",
+  502: "UNAVAILABLE",
+  503: "UNAVAILABLE",
+  504: "DEADLINE_EXCEEDED",
+};
+
+const KIND_BY_STATUS: Readonly<Record<number, FailureKind>> = {
+  401: "authentication",
+  402: "billing",
+  403: "permission",
+  404: "not-found",
+  408: "timeout",
+  413: "too-large",
+  429: "rate-limit",
+  503: "overloaded",
+  504: "timeout",
+  529: "overloaded",
+};
+
+/** HTTP statuses by the name of a gRPC status, for errors that tell no number. */
+const STATUS_BY_NAME: Readonly<Record<string, number>> = {
+  INVALID_ARGUMENT: 400,
+  FAILED_PRECONDITION: 400,
+  OUT_OF_RANGE: 400,
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
+  NOT_FOUND: 404,
+  ABORTED: 409,
+  RESOURCE_EXHAUSTED: 429,
+  CANCELLED: 499,
+  INTERNAL: 500,
+  UNKNOWN: 500,
+  UNAVAILABLE: 503,
+  DEADLINE_EXCEEDED: 504,
+};
+
+const CONTEXT_LENGTH =
+  /token count.{0,40}exceed|exceeds? the maximum number of (?:input )?tokens|prompt is too long|maximum context length|context[ _](?:length|window)/i;
+const TOO_LARGE = /payload size exceeds|request (?:entity )?(?:is )?too large/i;
+const WRONG_KEY = /api[ _]key (?:not valid|expired|not found)|API_KEY_INVALID/i;
+const WRONG_PLACE = /user location is not supported/i;
+const BLOCKED = /content (?:was |is )?(?:blocked|filtered)|safety polic/i;
+
+function kindOf(status: number, message: string, reasons: readonly string[]): FailureKind {
+  if (reasons.includes("API_KEY_INVALID") || (status < 500 && WRONG_KEY.test(message))) return "authentication";
+  if (reasons.includes("BILLING_DISABLED")) return "billing";
+  if (status >= 400 && status < 429) {
+    if (CONTEXT_LENGTH.test(message)) return "context-length";
+    if (TOO_LARGE.test(message)) return "too-large";
+    if (WRONG_PLACE.test(message)) return "permission";
+    if (status === 400 && BLOCKED.test(message)) return "content-filter";
+  }
+  return KIND_BY_STATUS[status] ?? (status >= 499 ? "server" : "invalid-request");
+}
+
+/** A duration such as `34.5s` in milliseconds. */
+function durationMs(text: string | undefined): number | undefined {
+  const seconds = text?.endsWith("s") ? Number(text.slice(0, -1)) : Number.NaN;
+  return Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds * 1000) : undefined;
+}
+
+function headerDelayMs(headers: Headers): number | undefined {
+  const exact = Number(headers.get("retry-after-ms") ?? Number.NaN);
+  if (exact >= 0) return Math.ceil(exact);
+  const text = headers.get("retry-after");
+  if (!text) return undefined;
+  const seconds = Number(text);
+  if (seconds >= 0) return Math.ceil(seconds * 1000);
+  // A date is measured against the answer's own clock: a dialect has none.
+  const distance = Date.parse(text) - Date.parse(headers.get("date") ?? "");
+  return distance >= 0 ? distance : undefined;
+}
+
+/** The failure that an error object stands for; `status` is used where the object tells none. Understands other formats' objects too. */
+export function readFailure(error: Json | undefined, status?: number): UpstreamFailure {
+  const object = asObject(error);
+  const details = asArray(object?.details).map((detail) => asObject(detail) ?? {});
+  const message = asString(object?.message) ?? asString(object?.detail) ?? asString(error) ?? "";
+  const name = asString(object?.status) ?? asString(object?.type);
+  const code = asNumber(object?.code);
+  const told = code !== undefined && code >= 400 && code < 600 ? code : name && STATUS_BY_NAME[name];
+  const effective = status ?? (told || 500);
+  const reasons = details.map((detail) => asString(detail.reason)).filter((reason) => reason !== undefined);
+  const retry = details.map((detail) => durationMs(asString(detail.retryDelay))).find((delay) => delay !== undefined);
+  const sentence = /retry in ([\d.]+s)/i.exec(message)?.[1];
+  const retryAfterMs = retry ?? durationMs(sentence);
+  const field = asString(
+    asObject(asArray(details.find((detail) => detail.fieldViolations)?.fieldViolations)[0])?.field,
+  );
+  const word = asString(object?.code) ?? name;
+  return {
+    kind: kindOf(effective, message, reasons),
+    status: effective,
+    message,
+    ...(word && { code: word }),
+    ...((field ?? asString(object?.param)) && { param: field ?? asString(object?.param) }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  };
+}
+
+/** Understands an HTTP error of an upstream: Google's envelope, also in an array, other formats' envelopes, HTML or nothing. */
+export function decodeError(status: number, headers: Headers, body: string): UpstreamFailure {
+  const parsed = tryParse(body);
+  const document = asObject(Array.isArray(parsed) ? parsed[0] : parsed);
+  const failure = document
+    ? readFailure(document.error ?? document, status)
+    : { kind: kindOf(status, body, []), status, message: plainText(body) };
+  const delay = headerDelayMs(headers) ?? failure.retryAfterMs;
+  return { ...failure, ...(delay !== undefined && { retryAfterMs: delay }) };
+}
+
+/** A page or a bare sentence as a short text. */
+function plainText(body: string): string {
+  const text = body.slice(0, 4000).replace(/<(style|script)[\s\S]*?<\/\1>|<[^>]*>/gi, " ");
+  return text.replace(/\s+/g, " ").trim().slice(0, 500);
+}
+
+function statusName(status: number): string {
+  return STATUS_NAMES[status] ?? (status >= 500 ? "INTERNAL" : "INVALID_ARGUMENT");
+}
+
+/** The API's own sentence for a prompt that is too long, with the numbers where the message holds them. */
+function overflowMessage(message: string): string {
+  const [sent, most] = (message.match(/\d{3,}/g) ?? []).map(Number).sort((a, b) => b - a);
+  if (sent === undefined || most === undefined) {
+    return `The input token count exceeds the maximum number of tokens allowed. ${message}`.trim();
+  }
+  return `The input token count (${sent}) exceeds the maximum number of tokens allowed (${most}).`;
+}
+
+function errorBody(error: GatewayError, requestId: string): JsonObject {
+  const details: JsonObject[] = [];
+  // Google's command line tool stops retrying for these two words together and for nothing weaker.
+  if (error.code === "insufficient_credit") {
+    details.push({ "@type": `${TYPE}ErrorInfo`, reason: "QUOTA_EXHAUSTED", domain: "cloudcode-pa.googleapis.com" });
+  } else {
+    details.push({ "@type": `${TYPE}ErrorInfo`, reason: error.code.toUpperCase(), domain: "gateway" });
+  }
+  if (error.param !== undefined) {
+    const fieldViolations = [{ field: error.param, description: error.message }];
+    details.push({ "@type": `${TYPE}BadRequest`, fieldViolations });
+  }
+  const delay = retryAfterSeconds(error);
+  if (delay !== undefined) details.push({ "@type": `${TYPE}RetryInfo`, retryDelay: `${delay}s` });
+  details.push({ "@type": `${TYPE}RequestInfo`, requestId });
+  const message = error.reason === "context-length" ? overflowMessage(error.message) : error.message;
+  return { error: { code: error.status, message, status: statusName(error.status), details } };
+}
+
+function retryAfterSeconds(error: GatewayError): number | undefined {
+  if (!error.retryHelps || error.retryAfterMs === undefined) return undefined;
+  return Math.max(1, Math.ceil(error.retryAfterMs / 1000));
+}
+
+/** Renders an error in this format's envelope. */
+export function encodeError(error: GatewayError, requestId: string): ErrorReply {
+  const delay = retryAfterSeconds(error);
+  const headers: Record<string, string> = {
+    ...(!error.retryHelps && { "x-should-retry": "false" }),
+    ...(delay !== undefined && { "retry-after": String(delay) }),
+  };
+  return { status: error.status, body: errorBody(error, requestId), headers };
+}
+
+/** The error for a stream that has begun: a bare JSON document, or the last element of the array. */
+export function encodeStreamError(error: GatewayError, requestId: string, framing: Framing, isFirst = false): string {
+  const text = JSON.stringify(errorBody(error, requestId));
+  if (framing === "sse") return text;
+  return isFirst ? `[${text}\r\n]` : `\r\n,${text}\r\n]`;
+}

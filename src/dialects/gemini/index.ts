@@ -1,0 +1,40 @@
+/**
+ * The dialect of Google Gemini's generateContent, put together from its parts.
+ * The gateway uses it for callers and upstreams alike; model and streaming wish stand in the path.
+ */
+import type { Dialect } from "../dialect.ts";
+import { decodeError, encodeError, encodeStreamError } from "./error.ts";
+import { peek } from "./peek.ts";
+import { decodeReply, encodeReply } from "./reply.ts";
+import { decodeRequest } from "./request-decode.ts";
+import { encodeRequest } from "./request-encode.ts";
+import { streamDecoder, streamEncoder } from "./stream.ts";
+
+/** The path below a base URL that ends in the version. Slashes inside a model's name are kept. */
+function upstreamPath(model: string, stream: boolean): string {
+  const name = model.split("/").map(encodeURIComponent).join("/");
+  const resource = /^(?:models|tunedModels|publishers|projects)\//.test(name) ? name : `models/${name}`;
+  return stream ? `/${resource}:streamGenerateContent?alt=sse` : `/${resource}:generateContent`;
+}
+
+export const gemini: Dialect = {
+  id: "gemini",
+  peek,
+  decodeRequest,
+  encodeRequest,
+  upstreamPath,
+  forwardedHeaders: [],
+  defaultHeaders: {},
+  // The path names the model; a name in the body would be the caller's, which an upstream does not know.
+  relayEdits: () => [{ path: ["model"], remove: true }],
+  isUsageOnly: () => false,
+  decodeReply,
+  streamDecoder,
+  encodeReply,
+  streamEncoder,
+  // Clients take anything but white space between chunks for data.
+  keepAlive: () => "\n",
+  decodeError,
+  encodeError,
+  encodeStreamError: (error, requestId, framing) => encodeStreamError(error, requestId, framing),
+};

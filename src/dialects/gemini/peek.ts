@@ -1,0 +1,72 @@
+/**
+ * Reads the head of a request: what routing and holds need to know, without decoding the conversation.
+ * It runs on every request, also on those that are relayed, so it looks and copies nothing.
+ */
+import type { Capability, Head } from "../../core/head.ts";
+import { asArray, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
+import { optionalInteger, optionalObject, optionalString } from "../../core/read.ts";
+import type { PathFacts } from "../dialect.ts";
+import { camelObject } from "./keys.ts";
+import { modelName } from "./request-decode.ts";
+
+/** A field in either spelling. */
+function either(object: JsonObject, camel: string, snake: string): Json | undefined {
+  return object[camel] ?? object[snake];
+}
+
+/** Throws `invalid_request` when one of the facts has a wrong type. */
+export function peek(body: JsonObject, path: PathFacts): Head {
+  const key = body.generationConfig !== undefined ? "generationConfig" : "generation_config";
+  const config = camelObject(optionalObject(body, key)) ?? {};
+  const maxOutputTokens = optionalInteger(config, "maxOutputTokens", "generationConfig");
+  const candidates = optionalInteger(config, "candidateCount", "generationConfig");
+  return {
+    model: modelName(path.model ?? optionalString(body, "model") ?? ""),
+    stream: path.stream ?? false,
+    ...(maxOutputTokens !== undefined && { maxOutputTokens }),
+    candidates: Math.max(1, candidates ?? 1),
+    needs: [...needs(body, config)],
+    wantsStreamUsage: true,
+  };
+}
+
+function needs(body: JsonObject, config: JsonObject): Set<Capability> {
+  const found = new Set<Capability>();
+  for (const group of asArray(body.tools)) {
+    const object = asObject(group);
+    if (object && asArray(either(object, "functionDeclarations", "function_declarations")).length > 0) {
+      found.add("tools");
+    }
+  }
+  for (const content of asArray(body.contents)) mediaNeeds(asObject(content)?.parts, found);
+  if (config.responseSchema || config.responseJsonSchema || config.responseMimeType === "application/json") {
+    found.add("structured-output");
+  }
+  for (const modality of asArray(config.responseModalities)) {
+    const name = asString(modality)?.toUpperCase();
+    if (name === "IMAGE") found.add("image-output");
+    if (name === "AUDIO") found.add("audio-output");
+  }
+  const thinking = camelObject(config.thinkingConfig);
+  if (thinking && thinking.thinkingBudget !== 0 && (thinking.thinkingBudget || thinking.thinkingLevel)) {
+    found.add("thinking");
+  }
+  return found;
+}
+
+function mediaNeeds(parts: Json | undefined, found: Set<Capability>): void {
+  for (const entry of asArray(parts)) {
+    const part = asObject(entry);
+    if (!part) continue;
+    const blob = asObject(either(part, "inlineData", "inline_data")) ?? asObject(either(part, "fileData", "file_data"));
+    if (blob) found.add(mediaNeed(asString(either(blob, "mimeType", "mime_type")) ?? ""));
+    const response = asObject(either(part, "functionResponse", "function_response"));
+    if (response) mediaNeeds(response.parts, found);
+  }
+}
+
+function mediaNeed(mediaType: string): Capability {
+  if (mediaType.startsWith("image/")) return "images";
+  if (mediaType.startsWith("audio/")) return "audio";
+  return mediaType.startsWith("video/") ? "video" : "files";
+}

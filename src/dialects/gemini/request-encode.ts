@@ -1,0 +1,152 @@
+/**
+ * Encodes a canonical request as a generateContent body for an upstream, and names what it could not say.
+ * `convert` calls it for each attempt at an endpoint that speaks this format.
+ */
+import { asObject, type JsonObject, setOwn } from "../../core/json.ts";
+import type { CanonicalRequest } from "../../core/request.ts";
+import {
+  type EncodedRequest,
+  type EncodeTarget,
+  encodeFields,
+  type FieldEncoders,
+  type FieldScope,
+  loseForeignExtras,
+  lost,
+  writtenElsewhere,
+} from "../dialect.ts";
+import { visibleSystem } from "../system-text.ts";
+import { toolNames } from "../tool-names.ts";
+import { encodeContents } from "./contents-encode.ts";
+import { toGeminiSchema } from "./schema.ts";
+import { encodeThinking } from "./thinking.ts";
+import { encodeToolChoice, encodeTools } from "./tools.ts";
+import { GEMINI, MAX_STOP_SEQUENCES } from "./wire.ts";
+
+const INT32_MAX = 2 ** 31 - 1;
+
+/** The inner object of a body, made when it is not there. */
+function inner(body: JsonObject, key: string): JsonObject {
+  const existing = asObject(body[key]);
+  if (existing) return existing;
+  const made: JsonObject = {};
+  body[key] = made;
+  return made;
+}
+
+function config(body: JsonObject): JsonObject {
+  return inner(body, "generationConfig");
+}
+
+/** An entry that puts a value unchanged into `generationConfig`. */
+function setting(name: string): (value: number | boolean, body: JsonObject) => void {
+  return (value, body) => {
+    config(body)[name] = value;
+  };
+}
+
+/** Service tiers as the API names them, by the words of any format. `auto` is what the API does unasked. */
+const SERVICE_TIERS: Readonly<Record<string, string | undefined>> = {
+  auto: undefined,
+  default: "standard",
+  standard: "standard",
+  standard_only: "standard",
+  unspecified: "unspecified",
+  flex: "flex",
+  priority: "priority",
+};
+
+const encoders: FieldEncoders = {
+  model: writtenElsewhere,
+  stream: writtenElsewhere,
+  system: (system, body, { losses }) => {
+    const parts = visibleSystem(system).map((part) => {
+      if (part.cache) losses.add("cache", "altered");
+      return { ...loseForeignExtras(part.extras, GEMINI, losses, "system"), text: part.text };
+    });
+    if (parts.length > 0) body.systemInstruction = { parts };
+  },
+  messages: (messages, body, scope) => {
+    body.contents = encodeContents(messages, scope);
+  },
+  tools: (tools, body, { losses }) => {
+    const encoded = encodeTools(tools, toolNames(tools), losses);
+    if (encoded.length > 0) body.tools = encoded;
+  },
+  toolChoice: (choice, body, { request }) => {
+    if (!request.tools?.some((tool) => tool.type !== "server")) return;
+    inner(body, "toolConfig").functionCallingConfig = encodeToolChoice(choice, toolNames(request.tools));
+  },
+  parallelToolCalls: (isParallel, _body, { request, losses }) => {
+    if (!isParallel && request.tools) losses.add("parallelToolCalls");
+  },
+  maxOutputTokens: (limit, body, { target }) => {
+    config(body).maxOutputTokens = Math.min(limit, target.maxOutputTokens);
+  },
+  temperature: setting("temperature"),
+  topP: setting("topP"),
+  topK: setting("topK"),
+  minP: lost("minP"),
+  frequencyPenalty: setting("frequencyPenalty"),
+  presencePenalty: setting("presencePenalty"),
+  repetitionPenalty: lost("repetitionPenalty"),
+  seed: (seed, body, { losses }) => {
+    if (Math.abs(seed) > INT32_MAX) losses.add("seed", "altered");
+    config(body).seed = seed % INT32_MAX;
+  },
+  stop: (stop, body, { losses }) => {
+    if (stop.length > MAX_STOP_SEQUENCES) losses.add("stop", "altered");
+    if (stop.length > 0) config(body).stopSequences = stop.slice(0, MAX_STOP_SEQUENCES);
+  },
+  candidates: (count, body) => {
+    if (count !== 1) config(body).candidateCount = count;
+  },
+  logprobs: setting("responseLogprobs"),
+  topLogprobs: setting("logprobs"),
+  logitBias: lost("logitBias"),
+  outputFormat: (format, body) => {
+    if (format.type === "text") return;
+    config(body).responseMimeType = "application/json";
+    if (format.type === "json-schema") config(body).responseJsonSchema = toGeminiSchema(format.schema);
+  },
+  modalities: (modalities, body) => {
+    config(body).responseModalities = modalities.map((name) => name.toUpperCase());
+  },
+  reasoning: (reasoning, body, scope) => {
+    const thinking = encodeThinking(reasoning, scope);
+    if (thinking) config(body).thinkingConfig = thinking;
+  },
+  verbosity: lost("verbosity"),
+  endUser: lost("endUser"),
+  metadata: lost("metadata"),
+  cacheKey: lost("cacheKey"),
+  serviceTier: (tier, body, { losses }) => {
+    if (!Object.hasOwn(SERVICE_TIERS, tier)) losses.add("serviceTier");
+    else if (SERVICE_TIERS[tier] !== undefined) body.serviceTier = SERVICE_TIERS[tier];
+  },
+  extras: (extras, body, scope) => encodeExtras(extras, body, scope),
+};
+
+const PATHS = ["generationConfig.thinkingConfig", "generationConfig", "toolConfig.functionCallingConfig", "toolConfig"];
+
+/** Puts this format's own fields back where they stood; they carry their path in their name. */
+function encodeExtras(
+  extras: NonNullable<CanonicalRequest["extras"]>,
+  body: JsonObject,
+  { losses, target }: FieldScope,
+): void {
+  const own = loseForeignExtras(extras, GEMINI, losses);
+  for (const key in own) {
+    const path = PATHS.find((prefix) => key.startsWith(`${prefix}.`));
+    const isThinking = path === "generationConfig.thinkingConfig";
+    if (isThinking && !target.capabilities.has("thinking")) continue;
+    let place = body;
+    for (const step of path?.split(".") ?? []) place = inner(place, step);
+    setOwn(place, path ? key.slice(path.length + 1) : key, own[key]);
+  }
+}
+
+/** Never throws for anything that a `decodeRequest` returned: what cannot be said is a loss. */
+export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): EncodedRequest {
+  const { body, losses } = encodeFields(request, target, encoders);
+  return { body, losses: losses.list() };
+}
