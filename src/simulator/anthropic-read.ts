@@ -17,6 +17,9 @@ const FIELDS: ReadonlySet<string> = new Set(
   stop_sequences stream system temperature thinking thread tool_choice tools top_k top_p betas`.split(/\s+/),
 );
 const LEAST_BUDGET = 1_024;
+const INSISTS_ON_THOUGHTS = /claude-3-7|-4-0\b|-4-2025/;
+/** Models that take system messages in mid-conversation without a beta header. */
+const HEARS_SYSTEM = /-(?:4-[89]|[5-9])\b/;
 
 function checkNumber(body: Json, param: string, most: number): void {
   const value = body[param];
@@ -69,6 +72,8 @@ function readThinking(view: View, body: Json): void {
     }
     const opening = openingOfToolTurn(arrayOf(body.messages));
     if (opening !== undefined && opening.type !== "thinking" && opening.type !== "redacted_thinking") {
+      // newer models quietly answer such a turn without thinking
+      if (!INSISTS_ON_THOUGHTS.test(view.model)) return;
       const words =
         "When `thinking` is enabled, a final `assistant` message must start with a thinking block (preceeding the lastmost set of `tool_use` and `tool_result` blocks). We recommend you include thinking blocks from previous turns. To avoid this requirement, disable `thinking`.";
       throw invalid(
@@ -79,7 +84,8 @@ function readThinking(view: View, body: Json): void {
   if (typeof body.temperature === "number" && body.temperature !== 1) {
     throw invalid("`temperature` may only be set to 1 when thinking is enabled.");
   }
-  if (view.choice.mode === "any") throw invalid("Thinking may not be enabled when tool_choice forces tool use.");
+  if (type === "enabled" && view.choice.mode === "any")
+    throw invalid("Thinking may not be enabled when tool_choice forces tool use.");
   view.thinks = true;
 }
 
@@ -176,7 +182,7 @@ export function readAnthropic(call: Incoming, memory: Memory, counts = false): V
   readLimits(view, body, counts);
   readSystem(view, body);
   readTools(view, body);
-  readMessages(view, messages, (headers.get("anthropic-beta") ?? "") !== "");
+  readMessages(view, messages, (headers.get("anthropic-beta") ?? "") !== "" || HEARS_SYSTEM.test(model));
   readThinking(view, body);
   readFormat(view, body);
   if (!counts && call.raw.includes('"cache_control"')) useCache(view, body, memory);

@@ -23,7 +23,7 @@ const PART_FIELDS: ReadonlySet<string> = new Set(
   videoMetadata toolCall toolResponse mediaResolution partMetadata`.split(/\s+/),
 );
 const DATA_FIELDS =
-  "text inlineData fileData functionCall functionResponse executableCode codeExecutionResult toolCall toolResponse".split(
+  "text inlineData fileData functionCall functionResponse executableCode codeExecutionResult toolCall toolResponse videoMetadata".split(
     " ",
   );
 const SKIPS = ["skip_thought_signature_validator", "context_engineering_is_the_way_to_go"];

@@ -118,7 +118,7 @@ export function checkName(name: unknown, param: string): string {
 }
 
 /** A model that does not exist by its very name. */
-export const isUnknownModel = (model: string): boolean => /not-found|nonexist|does-not-exist/.test(model);
+export const isUnknownModel = (model: string): boolean => /not-found|non-?exist|does-not-exist/.test(model);
 
 /** The model named by the body. */
 export function readModel(body: Json, words: string): string {

@@ -133,17 +133,19 @@ function readOutput(walk: Walk, item: Json, at: string): void {
 
 function readReasoning(walk: Walk, item: Json, at: string, next: unknown): void {
   checkId(item, at, "rs");
-  if (typeof item.id !== "string") throw missing(`${at}.id`);
   if (!Array.isArray(item.summary)) throw missing(`${at}.summary`);
   const encrypted = item.encrypted_content;
   if (typeof encrypted === "string" && !isSigned("responses", encrypted)) {
-    const words = `The encrypted content for item ${item.id} could not be verified. Reason: Encrypted content could not be decrypted or parsed.`;
+    const words = `The encrypted content for item ${stringOf(item.id)} could not be verified. Reason: Encrypted content could not be decrypted or parsed.`;
     throw invalid(words, null, "invalid_encrypted_content");
   }
   const follower = objectOf(next);
   const isFollowed = follower.role === "assistant" || /_call$|^reasoning$/.test(stringOf(follower.type));
   if (!isFollowed) {
-    throw invalid(`Item '${item.id}' of type 'reasoning' was provided without its required following item.`, "input");
+    throw invalid(
+      `Item '${stringOf(item.id)}' of type 'reasoning' was provided without its required following item.`,
+      "input",
+    );
   }
   const text = arrayOf(item.summary)
     .map((part) => stringOf(objectOf(part).text))
@@ -165,7 +167,7 @@ export function readItems(view: View, items: readonly unknown[]): void {
     } else if (type === "function_call" || type === "custom_tool_call") readCall(walk, given, at, type);
     else if (type === "function_call_output" || type === "custom_tool_call_output") readOutput(walk, given, at);
     else if (type === "reasoning") readReasoning(walk, given, at, items[index + 1]);
-    else if (!/_call$|_call_output$|^item_reference$|^compaction$|^mcp_|^additional_tools$|^program/.test(type)) {
+    else if (!/_call$|_output$|^item_reference$|^compaction$|^mcp_|^additional_tools$|^program/.test(type)) {
       throw unsupported(at, type, ["message", "function_call", "function_call_output", "reasoning", "item_reference"]);
     } else if (type.endsWith("_call")) seeAssistant(view);
   }
