@@ -1,0 +1,263 @@
+/**
+ * A canonical request as an OpenAI Responses body for an upstream. The gateway encodes here when it converts;
+ * what the format cannot say is reported as a loss.
+ */
+import { asArray, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
+import type { Losses } from "../../core/loss.ts";
+import type { CanonicalRequest, Message, OutputFormat, Reasoning, TextPart, Tool } from "../../core/request.ts";
+import {
+  type EncodedRequest,
+  type EncodeTarget,
+  encodeFields,
+  type FieldEncoders,
+  type FieldScope,
+  loseForeignExtras,
+  lost,
+  verbatim,
+  writtenElsewhere,
+} from "../dialect.ts";
+import { budgetToEffort } from "../reasoning.ts";
+import { encodeInputContent } from "./content.ts";
+import { additionalTools } from "./input-decode.ts";
+import { encodeHistory } from "./items-encode.ts";
+import { INCLUDE_LOGPROBS, INCLUDE_REASONING, SERVICE_TIERS } from "./request-decode.ts";
+import { encodeToolChoice, encodeTools } from "./tools.ts";
+import { itemNote, OWN, own, restoreFields } from "./wire.ts";
+
+/** The least that OpenAI accepts for `max_output_tokens`. */
+const MIN_OUTPUT_TOKENS = 16;
+/** The longest id of an end user that OpenAI accepts. */
+const MAX_END_USER_LENGTH = 64;
+
+/** Never throws for what a `decodeRequest` returned. */
+export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): EncodedRequest {
+  const { body, losses } = encodeFields(request, target, FIELDS);
+  body.model = target.model;
+  body.stream = target.stream;
+  const { text: _, reasoning: __, include: ___, ...others } = loseForeignExtras(request.extras, OWN, losses) ?? {};
+  restoreFields(body, others);
+  body.store ??= false;
+  encodeInclude(request, target, body);
+  return { body, losses: losses.list() };
+}
+
+const FIELDS: FieldEncoders = {
+  model: writtenElsewhere,
+  stream: writtenElsewhere,
+  system: writtenElsewhere,
+  messages: encodeInput,
+  tools: encodeOfferedTools,
+  toolChoice(choice, body, { request }) {
+    body.tool_choice = encodeToolChoice(choice, request.tools);
+  },
+  parallelToolCalls: verbatim("parallel_tool_calls"),
+  maxOutputTokens(limit, body, { target, losses }) {
+    const allowed = Math.min(limit, target.maxOutputTokens);
+    if (allowed < MIN_OUTPUT_TOKENS) losses.add("maxOutputTokens", "altered");
+    body.max_output_tokens = Math.max(allowed, MIN_OUTPUT_TOKENS);
+  },
+  temperature: verbatim("temperature"),
+  topP: verbatim("top_p"),
+  topK: lost("topK"),
+  minP: lost("minP"),
+  frequencyPenalty: lost("frequencyPenalty"),
+  presencePenalty: lost("presencePenalty"),
+  repetitionPenalty: lost("repetitionPenalty"),
+  seed: lost("seed"),
+  stop: lost("stop"),
+  candidates(count, _body, { losses }) {
+    if (count > 1) losses.add("candidates");
+  },
+  logprobs: writtenElsewhere,
+  topLogprobs: verbatim("top_logprobs"),
+  logitBias: lost("logitBias"),
+  outputFormat: encodeFormat,
+  modalities(modalities, _body, { losses }) {
+    if (modalities.some((one) => one !== "text")) losses.add("modalities");
+  },
+  reasoning: encodeReasoningWish,
+  verbosity(verbosity, body) {
+    body.text = { ...asObject(body.text), verbosity };
+  },
+  endUser: encodeEndUser,
+  metadata: verbatim("metadata"),
+  cacheKey: verbatim("prompt_cache_key"),
+  serviceTier(tier, body, { losses }) {
+    if (SERVICE_TIERS.has(tier)) body.service_tier = tier;
+    else losses.add("serviceTier");
+  },
+  extras(extras, body, { target }) {
+    const text = asObject(extras[OWN]?.text);
+    const reasoning = asObject(extras[OWN]?.reasoning);
+    if (reasoning && target.capabilities.has("thinking"))
+      body.reasoning = { ...reasoning, ...asObject(body.reasoning) };
+    if (!text) return;
+    const format = asObject(text.format);
+    const said = asObject(body.text);
+    body.text = { ...text, ...said, ...(format && { format: { ...format, ...asObject(said?.format) } }) };
+  },
+};
+
+function encodeInput(messages: Message[], body: JsonObject, { request, target, losses }: FieldScope): void {
+  const input: JsonObject[] = [];
+  encodeSystem(request.system ?? [], body, input, target, losses);
+  for (const message of messages) encodeMessage(message, input, target, losses);
+  body.input = input;
+}
+
+function encodeSystem(
+  system: readonly TextPart[],
+  body: JsonObject,
+  input: JsonObject[],
+  target: EncodeTarget,
+  losses: Losses,
+): void {
+  let content: JsonObject[] | undefined;
+  let roleBefore: string | undefined;
+  for (const part of system) {
+    const notes = own(part);
+    if (notes?.$instructions && body.instructions === undefined) {
+      body.instructions = part.text;
+      continue;
+    }
+    const role = asString(notes?.$role) ?? target.quirks.systemRole ?? "developer";
+    const piece = encodeInputContent(part, losses);
+    if (!piece) continue;
+    const note = itemNote(part);
+    if (!content || note || role !== roleBefore) {
+      content = [];
+      const item: JsonObject = { type: "message", role, content };
+      restoreFields(item, note);
+      input.push(item);
+      roleBefore = role;
+    }
+    content.push(piece);
+  }
+}
+
+function encodeMessage(message: Message, input: JsonObject[], target: EncodeTarget, losses: Losses): void {
+  loseForeignExtras(message.extras, OWN, losses, "messages");
+  switch (message.role) {
+    case "assistant":
+      input.push(...encodeHistory(message.content, losses));
+      return;
+    case "tool":
+      encodeResults(message, input, losses);
+      return;
+    default: {
+      const role =
+        message.role === "user" ? "user" : (asString(own(message)?.$role) ?? target.quirks.systemRole ?? "developer");
+      encodeTurn(message, role, input, losses);
+    }
+  }
+}
+
+function encodeTurn(
+  message: Extract<Message, { role: "user" | "system" }>,
+  role: string,
+  input: JsonObject[],
+  losses: Losses,
+): void {
+  const content: JsonObject[] = [];
+  for (const part of message.content) {
+    if (part.type === "opaque" && part.dialect === OWN && own(part)?.$whole) input.push(part.value);
+    else {
+      const piece = encodeInputContent(part, losses);
+      if (piece) content.push(piece);
+    }
+  }
+  if (content.length === 0) return;
+  const item: JsonObject = { type: "message", role, content };
+  restoreFields(item, itemNote(message));
+  input.push(item);
+}
+
+function encodeResults(message: Extract<Message, { role: "tool" }>, input: JsonObject[], losses: Losses): void {
+  for (const part of message.content) {
+    loseForeignExtras(part.extras, OWN, losses, "messages");
+    if (part.type === "opaque") {
+      if (part.dialect === OWN) input.push(part.value);
+      else losses.add(`messages.${asString(part.value.type) ?? "opaque"}`);
+      continue;
+    }
+    if (part.isError) losses.add("messages.isError");
+    const pieces = part.content.map((one) => encodeInputContent(one, losses)).filter((piece) => piece !== undefined);
+    const only = pieces.length === 1 ? pieces[0] : undefined;
+    const isPlain = only?.type === "input_text" && Object.keys(only).length === 2;
+    const item: JsonObject = {
+      type: part.kind === "custom" ? "custom_tool_call_output" : "function_call_output",
+      call_id: part.callId,
+      output: pieces.length === 0 ? "" : isPlain ? only.text : pieces,
+    };
+    restoreFields(item, itemNote(part));
+    input.push(item);
+  }
+}
+
+/** Tools that came in items of the input go back there, to its front. */
+function encodeOfferedTools(tools: Tool[], body: JsonObject, { request, losses }: FieldScope): void {
+  const notes = additionalTools(request.extras?.[OWN]?.$additional);
+  let rest = tools;
+  const items: JsonObject[] = [];
+  for (const { count, item } of notes.reverse()) {
+    const from = Math.max(0, rest.length - count);
+    const wire: JsonObject = { type: "additional_tools", tools: encodeTools(rest.slice(from), losses) };
+    restoreFields(wire, item);
+    items.unshift(wire);
+    rest = rest.slice(0, from);
+  }
+  if (items.length > 0) body.input = [...items, ...asArray(body.input)];
+  const list = encodeTools(rest, losses);
+  if (list.length > 0) body.tools = list;
+}
+
+function encodeFormat(format: OutputFormat, body: JsonObject): void {
+  body.text = { ...asObject(body.text), format: formatOnWire(format) };
+}
+
+/** An output format as `text.format`. */
+export function formatOnWire(format: OutputFormat): JsonObject {
+  if (format.type === "text") return { type: "text" };
+  if (format.type === "json") return { type: "json_object" };
+  const wire: JsonObject = { type: "json_schema", name: format.name ?? "answer", schema: format.schema };
+  if (format.description !== undefined) wire.description = format.description;
+  if (format.strict !== undefined) wire.strict = format.strict;
+  return wire;
+}
+
+function encodeReasoningWish(reasoning: Reasoning, body: JsonObject, { target, losses }: FieldScope): void {
+  const wish = reasoningOnWire(reasoning);
+  if (!target.capabilities.has("thinking")) {
+    if (wish.effort !== undefined && wish.effort !== "none") losses.add("reasoning");
+    return;
+  }
+  if (Object.keys(wish).length > 0) body.reasoning = wish;
+}
+
+/** A wish for reasoning as `reasoning`. A budget becomes the nearest effort. */
+export function reasoningOnWire(reasoning: Reasoning): JsonObject {
+  const wire: JsonObject = {};
+  if (reasoning.effort) wire.effort = reasoning.effort;
+  else if (reasoning.mode === "off") wire.effort = "none";
+  else if (reasoning.budgetTokens !== undefined) wire.effort = budgetToEffort(reasoning.budgetTokens);
+  if (reasoning.show && reasoning.show !== "none") wire.summary = reasoning.show;
+  return wire;
+}
+
+function encodeEndUser(user: string, body: JsonObject, { request, losses }: FieldScope): void {
+  const note = asString(request.extras?.[OWN]?.$user);
+  if (note !== undefined) {
+    body.safety_identifier = user;
+    if (note !== "safety_identifier") body.user = note;
+  } else if (user.length > MAX_END_USER_LENGTH) losses.add("endUser");
+  else body.user = user;
+}
+
+/** Reasoning always comes encrypted, so that the next turn can bring it back whoever keeps the conversation. */
+function encodeInclude(request: CanonicalRequest, target: EncodeTarget, body: JsonObject): void {
+  const include: Json[] = asArray(request.extras?.[OWN]?.include).slice();
+  const thinks = target.capabilities.has("thinking") && asObject(body.reasoning)?.effort !== "none";
+  if (thinks && !include.includes(INCLUDE_REASONING)) include.push(INCLUDE_REASONING);
+  if (request.logprobs && !include.includes(INCLUDE_LOGPROBS)) include.push(INCLUDE_LOGPROBS);
+  if (include.length > 0) body.include = include;
+}
