@@ -12,9 +12,9 @@ export interface OrderedCall {
 
 /** Orders; what is absent keeps the ordinary behaviour. Times are milliseconds, sizes are bytes. */
 export interface Directives {
-  /** The words without a value that were ordered: see {@link FLAGS}. */
+  /** The words without a value that were ordered: see {@link ORDERS}. */
   flags: ReadonlySet<string>;
-  /** The words with a value that were ordered: see {@link VALUES}. */
+  /** The words with a value that were ordered: see {@link ORDERS}. */
   values: ReadonlyMap<string, string>;
   /** `call:` orders in rounds: the second round (after `then:`) is called when the first one's results are in. */
   rounds: OrderedCall[][];
@@ -22,43 +22,50 @@ export interface Directives {
   echo: boolean;
 }
 
-/** Orders without a value. */
-export const FLAGS: ReadonlySet<string> = new Set([
-  "hang",
-  "empty",
-  "no-usage",
-  "no-done",
-  "bad-json",
-  "first-error",
-  "crlf",
-  "comments",
-  "pad",
-  "refuse",
-  "preamble",
-  "redacted",
-  "lenient",
-]);
+/**
+ * Every order and what it does, for the text or the `x-sim` header (words there are separated by spaces or semicolons).
+ * Besides these: `call:NAME`, `call:NAME{"city":"Paris"}`, `then:NAME` (called once the results before it are in), and
+ * `echo:request` (answers with the whole received body).
+ */
+export const ORDERS = {
+  flags: {
+    hang: "accepts the call and never answers",
+    empty: "200 with an empty stream or body",
+    "no-usage": "leaves usage out of the answer; the journal keeps it",
+    "no-done": "leaves the last event of the stream out",
+    "bad-json": "one event that is half of a JSON text; unstreamed, half of the body",
+    "first-error": "200 whose first event (or whole body) is an error",
+    crlf: "ends lines with CRLF",
+    comments: "puts `: keep-alive` comments between events",
+    pad: "pads events: obfuscation fields at OpenAI's, spaces elsewhere",
+    refuse: "refuses to answer, in the API's own form",
+    preamble: "says its text before it calls tools",
+    redacted: "Messages: thinks in a redacted_thinking block",
+    lenient: "accepts unknown fields at the top of the body",
+  },
+  values: {
+    status: "fails with this HTTP status in the API's own envelope",
+    "retry-after": "seconds, as a header with any answer and as RetryInfo in Gemini's errors",
+    ttfb: "waits before the first byte: 1500ms or 2s",
+    gap: "waits between content chunks, each of which is then a write of its own",
+    chunks: "the exact number of text chunks",
+    "cut-after": "destroys the connection after so many content chunks; unstreamed, in the middle of the body",
+    "error-after": "sends the API's in-stream error after so many content chunks; unstreamed, an error with status 200",
+    "hang-after": "goes silent after so many content chunks",
+    usage: "replaces reported numbers: in:10,out:-5,cached:9999,write:1,think:2; the journal keeps the true ones",
+    "big-event": "one content chunk of so many bytes more",
+    "no-newline": "so many bytes without any newline instead of the answer",
+    split: "writes pieces of so many bytes",
+    words: "a text of so many words",
+    size: "a text of so many bytes",
+    "fail-first": "the first so many calls with the same key fail with 503 (or `status`)",
+    key: "the key of `fail-first`",
+    reasoning: "chat: `hidden` leaves the thinking text out, `details` sends reasoning and reasoning_details",
+  },
+} as const;
 
-/** Orders with a value. */
-export const VALUES: ReadonlySet<string> = new Set([
-  "status",
-  "retry-after",
-  "ttfb",
-  "gap",
-  "chunks",
-  "cut-after",
-  "error-after",
-  "hang-after",
-  "usage",
-  "big-event",
-  "no-newline",
-  "split",
-  "words",
-  "size",
-  "fail-first",
-  "key",
-  "reasoning",
-]);
+const FLAGS: ReadonlySet<string> = new Set(Object.keys(ORDERS.flags));
+const VALUES: ReadonlySet<string> = new Set(Object.keys(ORDERS.values));
 
 /** Nothing ordered. */
 export const NO_DIRECTIVES: Directives = { flags: new Set(), values: new Map(), rounds: [], echo: false };
@@ -66,6 +73,7 @@ export const NO_DIRECTIVES: Directives = { flags: new Set(), values: new Map(), 
 /** How much of a text's end is searched for orders. */
 const MAX_SEARCHED = 20_000;
 const MAX_CALLS = 64;
+const SHORT_TEXT_WORDS = 4;
 
 const VALUE_PATTERN = /(?:^|[\s;"'(])([a-z]+(?:-[a-z]+)?)=([^\s;"')]+)/g;
 const CALL_PATTERN = /(?:^|[\s"'(])(call|then):([A-Za-z0-9_.:-]+)/g;
@@ -104,7 +112,7 @@ function readCalls(text: string): OrderedCall[][] {
 
 /**
  * Flags are everyday words, so in a text they count only when nothing else is said, when another order stands beside
- * them, or as the last word. Those with a dash, and `refuse`, count anywhere.
+ * them, or as the last word of a short text. Those with a dash, and `refuse`, count anywhere.
  */
 function readTextFlags(text: string, isOrder: boolean): Set<string> {
   const words = text.split(/[\s;]+/).filter((word) => word !== "");
@@ -113,7 +121,12 @@ function readTextFlags(text: string, isOrder: boolean): Set<string> {
   for (const [index, word] of words.entries()) {
     const bare = word.replace(/[.,!?"')]+$/, "");
     if (!FLAGS.has(bare)) continue;
-    const counts = isOrder || !others || bare.includes("-") || bare === "refuse" || index === words.length - 1;
+    const counts =
+      isOrder ||
+      !others ||
+      bare.includes("-") ||
+      bare === "refuse" ||
+      (index === words.length - 1 && words.length <= SHORT_TEXT_WORDS);
     if (counts) flags.add(bare);
   }
   return flags;

@@ -177,6 +177,15 @@ for (const name of NAMES) {
       expect(entry?.usage?.output).toBeLessThan(500);
     });
 
+    test("waits for the first byte only as long as the client does", async () => {
+      const leaving = new AbortController();
+      const waiting = post(name, "hi", true, { "x-sim": "ttfb=60s" }, leaving.signal).catch(() => "left");
+      await journalWhen((entries) => entries.length === 1);
+      leaving.abort();
+      expect(await waiting).toBe("left");
+      await journalWhen((entries) => entries[0]?.aborted === true && entries[0].bytesOut === 0);
+    });
+
     test("hangs until the client leaves", async () => {
       const leaving = new AbortController();
       const hanging = post(name, "hang", false, {}, leaving.signal).catch(() => "left");

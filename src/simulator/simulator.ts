@@ -177,15 +177,11 @@ function write(run: Running, call: Incoming, answer: Answer): Response {
   const { orders, view } = answer;
   const usage = totalUsage(answer.plans);
   if (!view.stream) {
-    const fails = orders.flags.has("first-error") || orders.values.has("error-after");
+    if (!orders.flags.has("first-error") && !orders.values.has("error-after")) {
+      return sendJson(run, 200, api.reply(answer), usage, orders);
+    }
     const failure = new Problem(500, STATUS_WORDS[500] ?? "");
-    return sendJson(
-      run,
-      200,
-      fails ? api.refuse(failure, run.seed, orders) : api.reply(answer),
-      fails ? null : usage,
-      orders,
-    );
+    return sendJson(run, 200, api.refuse(failure, run.seed, orders), null, orders);
   }
   const asArray = api.asArray(call);
   const type = asArray ? api.jsonType : api.streamType;

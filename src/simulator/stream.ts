@@ -24,7 +24,7 @@ export interface Progress {
 }
 
 /** Without a gap, this many characters at the most go into one write. */
-const JOINED_CHARS = 4_096;
+const JOINED_CHARS = 16_384;
 /** Lets what was written reach the client before the connection is destroyed. */
 const CUT_DELAY_MS = 20;
 
