@@ -293,6 +293,7 @@ function endText(block: Extract<OpenBlock, { kind: "text" }>, out: CanonicalEven
 
 function onMessageDelta(state: State, data: JsonObject, out: CanonicalEvent[]): void {
   start(state, undefined, out);
+  closeBlocks(state, out);
   const delta = asObject(data.delta);
   const fields = [...(state.ending?.fields ?? []), data, ...(delta ? [delta] : [])];
   const reason = delta?.stop_reason ?? state.ending?.reason;
@@ -303,8 +304,12 @@ function onMessageDelta(state: State, data: JsonObject, out: CanonicalEvent[]): 
   if (usage) addUsage(state, usage, out);
 }
 
-function finish(state: State, out: CanonicalEvent[]): void {
+function closeBlocks(state: State, out: CanonicalEvent[]): void {
   for (const index of [...state.open.keys()]) onBlockStop(state, index, out);
+}
+
+function finish(state: State, out: CanonicalEvent[]): void {
+  closeBlocks(state, out);
   const { reason, sequence, fields = [] } = state.ending ?? {};
   out.push({
     type: "message-end",

@@ -78,7 +78,7 @@ export function decodeUsage(raw: JsonObject): { usage: Usage; extras?: Extras } 
   const otherDetails = details && rest(details, new Set(["thinking_tokens"]));
   const otherTools = serverTools && rest(serverTools, new Set(["web_search_requests"]));
   if (otherDetails) fields.output_tokens_details = otherDetails;
-  if (otherTools) fields.server_tool_use = otherTools;
+  if (otherTools && Object.values(otherTools).some(Boolean)) fields.server_tool_use = otherTools;
   for (const key in fields) if (fields[key] === null) delete fields[key];
   return { usage, ...ownExtras(Object.keys(fields).length > 0 ? fields : undefined) };
 }
