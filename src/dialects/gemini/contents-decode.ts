@@ -188,6 +188,7 @@ function decodeModelPart(history: History, { part, original, path }: WirePart): 
   }
   const text = optionalString(part, "text", path);
   if (text === undefined && (fields || !signature)) return opaque(part, original);
+  if (text === "" && !fields && !signature) return undefined;
   const extras = ownExtras(fields);
   const shared = { text: text ?? "", ...(signature && { signature }), ...(extras && { extras }) };
   if (!optionalBoolean(part, "thought", path)) return { type: "text", ...shared };

@@ -120,7 +120,8 @@ export class ReplyDecoder {
     }
     const usage = asObject(chunk.usageMetadata);
     if (usage && hasCounts(usage)) {
-      this.usage = this.usage ? { ...this.usage, ...usage } : usage;
+      // Cumulative: the last one counts as a whole, whatever it leaves out.
+      this.usage = usage;
       this.emitUsage(0);
     }
   }

@@ -73,7 +73,10 @@ const encoders: FieldEncoders = {
     if (encoded.length > 0) body.tools = encoded;
   },
   toolChoice: (choice, body, { request }) => {
-    if (!request.tools?.some((tool) => tool.type !== "server")) return;
+    // The API refuses to be told which function to call where none is declared.
+    const hasFunctions = request.tools?.some((tool) => tool.type !== "server");
+    const isMild = choice.type === "auto" || choice.type === "none";
+    if (!hasFunctions && !(isMild && body.tools !== undefined)) return;
     inner(body, "toolConfig").functionCallingConfig = encodeToolChoice(choice, toolNames(request.tools));
   },
   parallelToolCalls: (isParallel, _body, { request, losses }) => {

@@ -147,13 +147,9 @@ function onlyReference(schema: JsonObject): JsonObject {
   return result;
 }
 
-/** A tool's parameters for upstream; undefined when there is nothing to say, since some versions refuse an object without properties. */
-export function toGeminiParameters(schema: JsonObject | undefined): JsonObject | undefined {
-  if (!schema) return undefined;
+/** A tool's parameters for upstream, which have to be an object. */
+export function toGeminiParameters(schema: JsonObject): JsonObject {
   const cleaned = toGeminiSchema(schema);
-  const isOpen = cleaned.additionalProperties === true || asObject(cleaned.additionalProperties) !== undefined;
   const isComposed = cleaned.$ref !== undefined || cleaned.anyOf !== undefined || cleaned.oneOf !== undefined;
-  const properties = asObject(cleaned.properties);
-  if (!isOpen && !isComposed && (!properties || Object.keys(properties).length === 0)) return undefined;
   return cleaned.type === undefined && !isComposed ? { type: "object", ...cleaned } : cleaned;
 }

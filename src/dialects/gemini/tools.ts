@@ -112,16 +112,18 @@ function toolChoice(mode: string | undefined, names: string[]): ToolChoice | und
   }
 }
 
-/** Tools for an upstream: one group of declarations, then the provider's own. Those of other providers are losses. */
+/** Tools for an upstream: all declarations in one group, the provider's own beside it. Those of other providers are losses. */
 export function encodeTools(tools: readonly Tool[], names: ToolNames, losses: Losses): JsonObject[] {
-  const declarations: JsonObject[] = [];
-  const own: JsonObject[] = [];
+  const functionDeclarations: JsonObject[] = [];
+  const groups: JsonObject[] = [];
   for (const tool of tools) {
-    if (tool.type !== "server") declarations.push(encodeFunction(tool, names, losses));
-    else if (isOwn(tool)) own.push(tool.value);
+    if (tool.type !== "server") {
+      if (functionDeclarations.length === 0) groups.push({ functionDeclarations });
+      functionDeclarations.push(encodeFunction(tool, names, losses));
+    } else if (isOwn(tool)) groups.push(tool.value);
     else losses.add(`tools.${tool.kind}`);
   }
-  return declarations.length > 0 ? [{ functionDeclarations: declarations }, ...own] : own;
+  return groups;
 }
 
 function isOwn(tool: ServerTool): boolean {
@@ -134,11 +136,10 @@ function encodeFunction(tool: FunctionTool | CustomTool, names: ToolNames, losse
     tool.type === "custom" ? customToolAsFunction(tool) : tool;
   if (strict) losses.add("tools.strict");
   if (cache) losses.add("cache", "altered");
-  const schema = toGeminiParameters(parameters);
   return {
     name: names.flatten(name, namespace),
     ...(description !== undefined && { description }),
-    ...(schema && { parametersJsonSchema: schema }),
+    ...(parameters && { parametersJsonSchema: toGeminiParameters(parameters) }),
     ...loseForeignExtras(extras, GEMINI, losses, "tools"),
   };
 }
