@@ -7,7 +7,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, write
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SQL } from "bun";
-import { eachDatabase, makeDataDirectory, testDatabaseSettings } from "../../test/support/postgres.ts";
+import { eachDatabase, makeDataDirectory, startPostgres, testDatabaseSettings } from "../../test/support/postgres.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { openEmbedded } from "./embedded.ts";
 import { migrate } from "./migrate.ts";
@@ -229,8 +229,25 @@ describe("the engine's socket", () => {
 });
 
 describe("PostgreSQL", () => {
-  test("a server that cannot be reached is an error at once", async () => {
-    const databaseUrl = "postgres://nobody@127.0.0.1:1/none";
-    await expect(openDatabase({ ...testDatabaseSettings, databaseUrl })).rejects.toThrow("connect");
+  test("a server that went away is told by ready()", async () => {
+    const server = await startPostgres();
+    if ("missing" in server) {
+      expect(Bun.env.CI).not.toBe("true");
+      return;
+    }
+    const database = await openDatabase({ ...testDatabaseSettings, databaseUrl: server.url, watchdogMs: 400 });
+    expect(database.ready()).toEqual({ ok: true });
+    await server.stop();
+    while (database.ready().ok) await Bun.sleep(10);
+    expect(database.ready()).toMatchObject({ reason: expect.stringContaining("the database ") });
+    await expect(Promise.resolve(database.sql`select 1`)).rejects.toThrow();
+    await database.close();
+  }, 30_000);
+
+  test("a server that cannot be reached is an error at once, which names it without the password", async () => {
+    const databaseUrl = "postgres://somebody:secret@127.0.0.1:1/none";
+    const opening = openDatabase({ ...testDatabaseSettings, databaseUrl });
+    await expect(opening).rejects.toThrow("The PostgreSQL server at 127.0.0.1:1 cannot be used");
+    await expect(opening).rejects.not.toThrow("secret");
   });
 });

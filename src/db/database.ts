@@ -91,6 +91,7 @@ async function openEmbeddedDatabase(settings: DatabaseSettings): Promise<Databas
   try {
     await driver`select 1`;
   } catch (error) {
+    await driver.close({ timeout: 0 });
     await store.close();
     throw error;
   }
@@ -124,7 +125,9 @@ async function openPostgres(settings: DatabaseSettings, url: string): Promise<Da
     await sql`select 1`;
   } catch (error) {
     await sql.close({ timeout: 0 });
-    throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    // The URL holds a password, so only the host is told.
+    throw new Error(`The PostgreSQL server at ${hostOf(url)} cannot be used: ${why}`, { cause: error });
   }
   const probe = probeServer(sql, settings);
   return {
@@ -176,6 +179,10 @@ function probeServer(sql: SQL, settings: DatabaseSettings): { reason(): string |
     return silentMs > watchdogMs ? `the database has not answered for ${Math.round(silentMs / 1000)} s` : failure;
   };
   return { reason, stop: () => clearInterval(timer) };
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : "the given URL (which is not a URL)";
 }
 
 function toReadiness(reason: string | undefined): Readiness {

@@ -32,7 +32,7 @@ const settings = {
 export async function startEngine(directory: string): Promise<Engine> {
   let fsyncs = 0;
   let failure: string | undefined;
-  const filesystem = new DurableFilesystem(directory, () => {
+  const filesystem = openFilesystem(directory, () => {
     fsyncs += 1;
   });
   const startParams = PGlite.defaultStartParams.filter((parameter) => parameter !== "-F");
@@ -75,29 +75,25 @@ export async function verifyFsync(engine: Engine): Promise<void> {
 }
 
 /** NodeFS with the one operation it lacks: without it PostgreSQL's fsync succeeds and does nothing. */
-class DurableFilesystem extends NodeFS {
-  readonly #flushed: () => void;
-
-  constructor(directory: string, flushed: () => void) {
-    super(directory);
-    this.#flushed = flushed;
-  }
-
-  override async init(...parameters: Parameters<NodeFS["init"]>): ReturnType<NodeFS["init"]> {
-    const { emscriptenOpts } = await super.init(...parameters);
-    const install = (module: unknown) => {
-      const nodefs = (module as EmscriptenModule).FS.filesystems.NODEFS;
-      nodefs.stream_ops.fsync = (stream) => {
-        const descriptor = stream.nfd;
-        if (descriptor === undefined) return 0;
-        // The wrapper turns a failure into an errno, on which PostgreSQL stops rather than go on with lost writes.
-        nodefs.tryFSOperation(() => fsyncSync(descriptor));
-        this.#flushed();
-        return 0;
-      };
+function openFilesystem(directory: string, flushed: () => void): NodeFS {
+  const filesystem = new NodeFS(directory);
+  const initialize = filesystem.init.bind(filesystem);
+  const install = (module: unknown) => {
+    const nodefs = (module as EmscriptenModule).FS.filesystems.NODEFS;
+    nodefs.stream_ops.fsync = (stream) => {
+      const descriptor = stream.nfd;
+      if (descriptor === undefined) return 0;
+      // The wrapper turns a failure into an errno, on which PostgreSQL stops rather than go on with lost writes.
+      nodefs.tryFSOperation(() => fsyncSync(descriptor));
+      flushed();
+      return 0;
     };
+  };
+  filesystem.init = async (pg, options) => {
+    const { emscriptenOpts } = await initialize(pg, options);
     return { emscriptenOpts: { ...emscriptenOpts, preRun: [...(emscriptenOpts.preRun ?? []), install] } };
-  }
+  };
+  return filesystem;
 }
 
 /** The few parts of the Emscripten module that are reached into; its own types do not name them. */

@@ -2,7 +2,7 @@
  * Holds the Drizzle schema and the committed dump to what the migrations make, on both kinds of store.
  * They stand for the promise that code, documents and database speak of the same tables.
  */
-import { expect, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { getTableConfig } from "drizzle-orm/pg-core";
 import { eachDatabase } from "../../test/support/postgres.ts";
 import type { Database } from "./database.ts";
@@ -39,24 +39,24 @@ function catalogueColumns(database: Database): Promise<{ line: string }[]> {
 }
 
 eachDatabase((store) => {
-  test("the Drizzle schema names the same tables, columns, types, nullability and defaults as the database", async () => {
-    const database = await store.open();
+  let database: Database;
+  beforeAll(async () => {
+    database = await store.open();
     await migrate(database);
+  }, 60_000);
+
+  test("the Drizzle schema names the same tables, columns, types, nullability and defaults as the database", async () => {
     const lines = (await catalogueColumns(database)).map((row) => row.line);
     expect(drizzleColumns().sort()).toEqual(lines.sort());
   });
 
   test("the committed dump is what the migrations make", async () => {
-    const database = await store.open();
-    await migrate(database);
     const dump = await dumpSchema(database.sql);
     if (Bun.env.UPDATE_GENERATED === "1") await Bun.write(dumpFile, dump);
     expect(dump).toBe(await Bun.file(dumpFile).text());
   });
 
   test("rows with money, arrays, documents and times come back through Drizzle as they went in", async () => {
-    const database = await store.open();
-    await migrate(database);
     const { orm } = database;
     const workspaceId = crypto.randomUUID();
     const largest = 2n ** 63n - 1n;

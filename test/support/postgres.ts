@@ -5,7 +5,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -197,13 +207,21 @@ async function embeddedTemplate(): Promise<string> {
 }
 
 function copyTemplate(template: string): { directory: string; remove(): void } {
-  const directory = mkdtempSync(join(tmpdir(), "sluice-data-"));
+  const directory = mkdtempSync(join(fastDirectory(), "sluice-data-"));
   // Twenty times faster than `cpSync` for these thousand files; `-p` keeps the modes that the engine insists on.
   const copied = spawnSync("cp", ["-Rp", join(template, "postgres"), join(directory, "postgres")], {
     encoding: "utf8",
   });
   if (copied.status !== 0) throw new Error(`The template could not be copied: ${copied.stderr}`);
   return { directory, remove: () => rmSync(directory, { recursive: true, force: true }) };
+}
+
+/** Memory where there is plenty: the tests kill processes, not machines, so nothing needs to reach a disk. */
+function fastDirectory(): string {
+  const memory = "/dev/shm";
+  if (!existsSync(memory)) return tmpdir();
+  const { bavail, bsize } = statfsSync(memory);
+  return bavail * bsize > 2 ** 31 ? memory : tmpdir();
 }
 
 const missingReason = "no PostgreSQL server is installed (Debian: apt-get install postgresql)";
