@@ -36,7 +36,11 @@ export function encodeContents(messages: readonly Message[], { request, target, 
   const contents: Content[] = [];
   for (const turn of turnsOf(messages, losses)) {
     const content = encodeTurn(turn, scope);
-    if (content.parts.length > 0) contents.push(content);
+    const last = contents.at(-1);
+    if (content.parts.length === 0) continue;
+    // A turn that came out empty between two of one role leaves them side by side.
+    if (last?.role === content.role) Object.assign(last, content, { parts: [...last.parts, ...content.parts] });
+    else contents.push(content);
   }
   if (contents[0]?.role !== "user") {
     if (contents.length > 0) losses.add("messages", "altered");

@@ -329,10 +329,10 @@ function comparable(body: JsonObject): JsonObject {
     numbers,
     hasSchema: responseSchema !== undefined || responseJsonSchema !== undefined,
     isJson: responseMimeType === "application/json",
-    // Thoughts are left out unless asked for: written out.
+    // Thoughts are left out unless asked for, so saying so is the same as not.
     thinking: thinking && {
-      includeThoughts: false,
       ...thinking,
+      includeThoughts: thinking.includeThoughts === true,
       ...(typeof thinking.thinkingLevel === "string" && { thinkingLevel: thinking.thinkingLevel.toUpperCase() }),
     },
     several: candidateCount === 1 ? undefined : candidateCount,

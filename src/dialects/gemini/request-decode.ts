@@ -109,7 +109,8 @@ function decodeConfig(config: JsonObject, request: CanonicalRequest, extras: Jso
   const thinking = optionalObject(config, "thinkingConfig", CONFIG);
   if (thinking) {
     const fields = camelKeys(thinking);
-    request.reasoning = decodeThinking(fields, `${CONFIG}.thinkingConfig`);
+    const reasoning = decodeThinking(fields, `${CONFIG}.thinkingConfig`);
+    if (Object.keys(reasoning).length > 0) request.reasoning = reasoning;
     flatten(extras, `${CONFIG}.thinkingConfig`, others(fields, THINKING_KNOWN));
   }
   decodeFormat(config, request, extras);

@@ -2,8 +2,9 @@
  * Encodes a canonical request as a generateContent body for an upstream, and names what it could not say.
  * `convert` calls it for each attempt at an endpoint that speaks this format.
  */
-import { asObject, type JsonObject, setOwn } from "../../core/json.ts";
-import type { CanonicalRequest } from "../../core/request.ts";
+import { asObject, type JsonObject, rest, setOwn } from "../../core/json.ts";
+
+import type { CanonicalRequest, DialectId, Extras } from "../../core/request.ts";
 import {
   type EncodedRequest,
   type EncodeTarget,
@@ -54,6 +55,21 @@ const SERVICE_TIERS: Readonly<Record<string, string | undefined>> = {
   flex: "flex",
   priority: "priority",
 };
+
+/** Fields of other formats about how an answer travels or is kept, which mean nothing here. */
+const HARMLESS: { readonly [D in DialectId]?: ReadonlySet<string> } = {
+  "openai-chat": new Set(["stream_options", "store", "usage"]),
+  "openai-responses": new Set(["stream_options", "store", "include", "client_metadata"]),
+};
+
+function withoutHarmless(extras: Extras): Extras {
+  const kept: Extras = { ...extras };
+  for (const dialect of Object.keys(HARMLESS) as DialectId[]) {
+    const fields = kept[dialect];
+    if (fields) kept[dialect] = rest(fields, HARMLESS[dialect] as ReadonlySet<string>);
+  }
+  return kept;
+}
 
 const encoders: FieldEncoders = {
   model: writtenElsewhere,
@@ -132,12 +148,8 @@ const encoders: FieldEncoders = {
 const PATHS = ["generationConfig.thinkingConfig", "generationConfig", "toolConfig.functionCallingConfig", "toolConfig"];
 
 /** Puts this format's own fields back where they stood; they carry their path in their name. */
-function encodeExtras(
-  extras: NonNullable<CanonicalRequest["extras"]>,
-  body: JsonObject,
-  { losses, target }: FieldScope,
-): void {
-  const own = loseForeignExtras(extras, GEMINI, losses);
+function encodeExtras(extras: Extras, body: JsonObject, { losses, target }: FieldScope): void {
+  const own = loseForeignExtras(withoutHarmless(extras), GEMINI, losses);
   for (const key in own) {
     const path = PATHS.find((prefix) => key.startsWith(`${prefix}.`));
     const isThinking = path === "generationConfig.thinkingConfig";

@@ -9,9 +9,12 @@ import type { FieldScope } from "../dialect.ts";
 import { effortToBudget, nearestEffort, toEffort } from "../reasoning.ts";
 import { isThirdGeneration } from "./wire.ts";
 
-/** Reads a thinkingConfig with camelCase keys. The API shows thoughts only when asked, which is made explicit. */
+/**
+ * Reads a thinkingConfig with camelCase keys. The API shows thoughts only when asked: that is made explicit where the
+ * canon's other callers would expect to see them.
+ */
 export function decodeThinking(config: JsonObject, path: string): Reasoning {
-  const reasoning: Reasoning = { show: optionalBoolean(config, "includeThoughts", path) ? "auto" : "none" };
+  const reasoning: Reasoning = {};
   const budget = optionalInteger(config, "thinkingBudget", path, -1);
   if (budget === 0) reasoning.mode = "off";
   else if (budget === -1) reasoning.mode = "adaptive";
@@ -19,10 +22,16 @@ export function decodeThinking(config: JsonObject, path: string): Reasoning {
     reasoning.mode = "on";
     reasoning.budgetTokens = budget;
   }
-  const level = optionalString(config, "thinkingLevel", path)?.toLowerCase();
-  const effort = toEffort(level);
+  const effort = toEffort(optionalString(config, "thinkingLevel", path)?.toLowerCase());
   if (effort !== undefined) reasoning.effort = effort;
+  const includes = optionalBoolean(config, "includeThoughts", path) ?? (showsByDefault(reasoning) ? false : undefined);
+  if (includes !== undefined) reasoning.show = includes ? "auto" : "none";
   return reasoning;
+}
+
+/** Formats that ask for thinking in so many words show it unless told otherwise. */
+function showsByDefault({ mode }: Reasoning): boolean {
+  return mode === "on" || mode === "adaptive";
 }
 
 /** The thinkingConfig for the target; undefined when there is nothing to say. Names what had to change as a loss. */
@@ -34,9 +43,8 @@ export function encodeThinking(reasoning: Reasoning, scope: FieldScope): JsonObj
     return undefined;
   }
   const config = isThirdGeneration(target.model) ? level(reasoning, isOff, scope) : budget(reasoning, isOff, scope);
-  const { show, mode } = reasoning;
-  // Formats that ask for thinking in so many words show it by default.
-  const includes = show === undefined ? mode === "on" || mode === "adaptive" || undefined : show !== "none";
+  const { show } = reasoning;
+  const includes = show === undefined ? showsByDefault(reasoning) || undefined : show !== "none";
   if (includes !== undefined && !(isOff && includes)) config.includeThoughts = includes;
   return Object.keys(config).length > 0 ? config : undefined;
 }
@@ -59,7 +67,8 @@ function level(reasoning: Reasoning, isOff: boolean, { target, losses }: FieldSc
     if (nearest !== effort) losses.add("reasoning", "altered");
     return { thinkingLevel: nearest.toUpperCase() };
   }
-  if (budgetTokens !== undefined) return { thinkingBudget: Math.min(budgetTokens, answerRoom(target.maxOutputTokens)) };
+  if (budgetTokens !== undefined)
+    return { thinkingBudget: Math.max(1, Math.min(budgetTokens, target.maxOutputTokens - 1)) };
   return mode === "adaptive" ? { thinkingBudget: -1 } : {};
 }
 
@@ -82,8 +91,4 @@ function budget(reasoning: Reasoning, isOff: boolean, { request, target, losses 
   const kept = Math.max(least, Math.min(wanted, most));
   if (kept !== wanted) losses.add("reasoning", "altered");
   return { thinkingBudget: kept };
-}
-
-function answerRoom(maxOutputTokens: number): number {
-  return Math.max(1, maxOutputTokens - 1);
 }
