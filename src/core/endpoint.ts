@@ -33,7 +33,7 @@ export interface Quirks {
   readonly thoughtSignatures?: boolean;
   /** The Messages upstream takes `system` messages in mid-conversation; by default they become text of the user's turn. */
   readonly systemTurns?: boolean;
-  /** How a Messages model is told to think: `enabled` with a budget, or `adaptive` with an effort. By default as the caller said it, an effort alone as a budget. */
+  /** How a Messages model is told to think: `enabled` with a budget (models before 4.6), or `adaptive` with an effort. By default as the caller said it, an effort as `adaptive`. */
   readonly thinkingForm?: "budget" | "adaptive";
   /** Canonical request fields that the upstream refuses; they are dropped as losses. */
   readonly refuses?: readonly string[];

@@ -55,6 +55,14 @@ export function plainRequest(request: CanonicalRequest): unknown {
   return strip(request);
 }
 
+/** The request with the name of its schema, a mere label that some formats have no field for. */
+export function withLabel(request: CanonicalRequest, labelled: CanonicalRequest): CanonicalRequest {
+  const { outputFormat } = request;
+  const label = labelled.outputFormat?.type === "json-schema" ? labelled.outputFormat.name : undefined;
+  if (outputFormat?.type !== "json-schema" || outputFormat.name !== undefined || label === undefined) return request;
+  return { ...request, outputFormat: { ...outputFormat, name: label } };
+}
+
 /** A reply without ids, dates and what only one dialect knows. */
 export function plainReply(events: readonly CanonicalEvent[]): unknown {
   const { id: _, model: __, createdAt: ___, ...reply } = collect(events) as Reply;

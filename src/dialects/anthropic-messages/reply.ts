@@ -95,6 +95,8 @@ export function encodeReply(reply: Reply, context: EncodeContext): JsonObject {
     model: context.model,
     content: choice.parts.flatMap((part) => encodeReplyPart(part, names)),
     ...encodeFinish(choice.finish, hasCalls, refused),
+    stop_details: null,
+    container: null,
     ...wireFields(choice.extras?.[OWN]),
     usage: encodeUsage(reply.usage, reply.usageExtras),
     ...wireFields(reply.extras?.[OWN]),

@@ -114,7 +114,7 @@ function decodeNested(body: JsonObject, request: CanonicalRequest, extras: JsonO
   keep("metadata", metadata && rest(metadata, new Set(["user_id"])));
   const { reasoning, thinking, outputConfig } = decodeReasoning(body);
   if (reasoning) request.reasoning = reasoning;
-  if (reasoning?.effort && !reasoning.mode) extras.$effortOnly = true;
+  if (reasoning?.effort && body.thinking == null) extras.$effortOnly = true;
   keep("thinking", thinking);
   const { format, ...config } = outputConfig ?? {};
   const wanted = optionalObject({ format }, "format", "output_config") ?? optionalObject(body, "output_format");
@@ -128,5 +128,5 @@ function decodeFormat(format: JsonObject, path: string): OutputFormat | undefine
   if (format.type !== "json_schema") return undefined;
   const schema = optionalObject(format, "schema", path);
   if (!schema) throw invalidRequest(`${path}.schema: expected an object, got nothing.`, at(path, "schema"));
-  return { type: "json-schema", schema };
+  return { type: "json-schema", schema, strict: true };
 }

@@ -28,9 +28,8 @@ const HARMLESS = new Set([
   "client_metadata",
   "safety_identifier",
   "prompt_cache_retention",
+  "prompt_cache_options",
   "prediction",
-  "truncation",
-  "background",
 ]);
 
 /** The body for the target, and what it could not say. Never throws. */

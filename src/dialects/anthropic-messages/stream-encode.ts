@@ -95,6 +95,8 @@ class MessagesStream implements StreamEncoder {
       content: [],
       stop_reason: null,
       stop_sequence: null,
+      stop_details: null,
+      container: null,
       usage: encodeUsage(this.usage, this.usageExtras),
       ...wireFields(extras?.[OWN]),
     };
@@ -104,7 +106,8 @@ class MessagesStream implements StreamEncoder {
   private messageDelta(finish: Finish, extras: Extras | undefined): string {
     this.ended = true;
     const { context_management, ...own } = wireFields(extras?.[OWN]);
-    const change = JSON.stringify({ ...encodeFinish(finish, this.hasCalls, this.refused), ...own });
+    const ending = encodeFinish(finish, this.hasCalls, this.refused);
+    const change = JSON.stringify({ ...ending, stop_details: null, container: null, ...own });
     const more = context_management === undefined ? "" : `,"context_management":${JSON.stringify(context_management)}`;
     const counts = JSON.stringify(encodeUsage(this.usage, this.usageExtras));
     return `event: message_delta\ndata: {"type":"message_delta","delta":${change},"usage":${counts}${more}}\n\n`;

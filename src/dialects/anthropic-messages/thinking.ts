@@ -31,6 +31,8 @@ export function decodeReasoning(body: JsonObject): {
     reasoning.effort = effort;
     outputConfig = rest(outputConfig ?? {}, new Set(["effort"]));
   }
+  // An effort says all that other formats can say; adaptive thinking is how this one obeys it.
+  if (reasoning.mode === "adaptive" && effort) delete reasoning.mode;
   return { ...(Object.keys(reasoning).length > 0 && { reasoning }), thinking, outputConfig };
 }
 
@@ -64,29 +66,31 @@ export function encodeReasoning(reasoning: Reasoning, body: JsonObject, scope: F
   }
   const form = target.quirks.thinkingForm;
   if (off) body.thinking = { type: "disabled" };
-  if (off && form !== "budget" && effort && effort !== "none") writeEffort(body, effort);
+  if (off && form !== "budget" && effort && effort !== "none") writeEffort(body, effort, scope);
   if (!wanted) return;
   if (request.extras?.[OWN]?.$effortOnly && effort) {
-    writeEffort(body, effort);
+    writeEffort(body, effort, scope);
     return;
   }
   const display = reasoning.show && { display: reasoning.show === "none" ? "omitted" : "summarized" };
-  if (form === "adaptive" || (form === undefined && reasoning.mode === "adaptive")) {
+  if (form === "adaptive" || (form === undefined && reasoning.mode !== "on" && budgetTokens === undefined)) {
     body.thinking = { type: "adaptive", ...display };
     if (budgetTokens !== undefined && !effort) losses.add("reasoning.budgetTokens", "altered");
     const wire = effort ?? (budgetTokens === undefined ? undefined : budgetToEffort(budgetTokens));
-    if (wire) writeEffort(body, wire);
+    if (wire) writeEffort(body, wire, scope);
     return;
   }
   const limit = outputLimit(request, target);
   const fallback = reasoning.mode === "adaptive" ? "high" : "medium";
   const budget = budgetTokens ?? Math.max(MIN_BUDGET, effortToBudget(effort ?? fallback, limit));
   body.thinking = { type: "enabled", budget_tokens: budget, ...display };
-  if (form === undefined && budgetTokens !== undefined && effort) writeEffort(body, effort);
+  if (form === undefined && budgetTokens !== undefined && effort) writeEffort(body, effort, scope);
 }
 
-function writeEffort(body: JsonObject, effort: Effort): void {
-  body.output_config = { ...asObject(body.output_config), effort: nearestEffort(effort, EFFORTS) };
+function writeEffort(body: JsonObject, effort: Effort, { losses }: FieldScope): void {
+  const nearest = nearestEffort(effort, EFFORTS);
+  if (nearest !== effort) losses.add("reasoning", "altered");
+  body.output_config = { ...asObject(body.output_config), effort: nearest };
 }
 
 /** Output tokens that may be asked of the target: the caller's wish within the model's limit. */

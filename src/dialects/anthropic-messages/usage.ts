@@ -98,6 +98,10 @@ export function encodeUsage(usage: Usage | undefined, extras: Extras | undefined
     cache_read_input_tokens: less(known.cacheRead, more.cacheRead),
     cache_creation: { ephemeral_5m_input_tokens: short, ephemeral_1h_input_tokens: long },
     output_tokens: less(completionTokens(known), more.output),
+    output_tokens_details: null,
+    server_tool_use: null,
+    service_tier: null,
+    inference_geo: null,
   };
   if (known.thinking > 0 || details) {
     written.output_tokens_details = { thinking_tokens: known.thinking, ...asObject(details) };
