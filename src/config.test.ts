@@ -16,6 +16,7 @@ const TYPES = {
   beta: { keyVariables: ["BETA_API_KEY"], baseUrl: "https://beta.example" },
   regional: { keyVariables: ["REGIONAL_KEY"] },
   custom: { keyVariables: [] },
+  simulated: { keyVariables: [] },
 };
 
 function load(yaml: string | undefined, env: Record<string, string | undefined> = {}): Config {
@@ -127,6 +128,7 @@ describe("providers", () => {
     expect(mistakesOf("providers: [{ id: x, type: custom }]")).toEqual([
       "./sluice.yaml: providers[0].base_url: is required for a provider of type custom.",
     ]);
+    expect(load("providers: [{ id: x, type: simulated }]").providers).toHaveLength(1);
     const config = load(undefined, { REGIONAL_KEY: "k" });
     expect(config.providers).toEqual([]);
     expect(config.warnings[0]).toContain("REGIONAL_KEY");
@@ -180,7 +182,15 @@ defaults: { plan: free, welcome_credit_usd: 1.00 }`;
   test("are what the catalogue takes", () => {
     const definitions: readonly ModelDefinition[] = load(yaml).models;
     const type = { type: "custom", name: "Custom", keyVariables: [], dialects: [], authorize: () => ({}) };
-    const provider = { id: "p", type, baseUrl: "", credentials: [], dialects: ["openai-chat" as const], headers: {} };
+    const provider = {
+      id: "p",
+      type,
+      baseUrl: "",
+      credentials: [],
+      dialects: ["openai-chat" as const],
+      headers: {},
+      timeouts: {},
+    };
     const price = buildCatalog({ definitions, curated: [], providers: [provider] }).find("vendor/big")?.price;
     expect(price).toMatchObject({
       perToken: { input: 150_000n, output: 600_000n, cacheRead: 75_000n, cacheWrite1h: 2_000_000n },
@@ -234,7 +244,9 @@ defaults: { plan: fre }`;
         file("limits.max_body_bytes_in_flight: must not be less than max_body_bytes: no such body would fit."),
         file('providers[0].id: expected 1 to 63 of a-z, 0-9 and -, got "A!".'),
         file('providers[0].typ: there is no such setting; did you mean "type"?'),
-        file('providers[0].type: expected one of alpha, beta, regional, custom, got "alpa"; did you mean "alpha"?'),
+        file(
+          'providers[0].type: expected one of alpha, beta, regional, custom, simulated, got "alpa"; did you mean "alpha"?',
+        ),
         file('providers[0].baseUrl: there is no such setting; did you mean "base_url"?'),
         file("providers[1].api_keys[0]: the variable NOT_SET is not set."),
         file(

@@ -4,7 +4,7 @@
  */
 import { asArray, asNumber, asObject, asString, type JsonObject } from "../core/json.ts";
 import { didYouMean, type Origin, place } from "./mistake.ts";
-import { BUILT_IN_PLAN } from "./schema.ts";
+import { BUILT_IN_PLAN, IN_PROCESS_TYPE } from "./schema.ts";
 import type { ProviderTypeFacts } from "./types.ts";
 import type { Path } from "./walk.ts";
 
@@ -59,7 +59,8 @@ function checkProviders(scope: Scope, report: Report): void {
       report([...path, "type"], problem + didYouMean(type, types));
       continue;
     }
-    if (scope.providerTypes[type]?.baseUrl === undefined && provider.base_url === undefined) {
+    const addressed = scope.providerTypes[type]?.baseUrl !== undefined || type === IN_PROCESS_TYPE;
+    if (!addressed && provider.base_url === undefined) {
       report([...path, "base_url"], `is required for a provider of type ${type}.`);
     }
   }

@@ -2,7 +2,7 @@
  * Writes the configuration reference, `docs/config.md`, from the schema.
  * A test compares the committed file with this text, so the reference never says what the program does not do.
  */
-import { fileSchema, priceFields } from "./schema.ts";
+import { fileSchema, IN_PROCESS_TYPE, priceFields } from "./schema.ts";
 import { DEFAULT_FILE } from "./source.ts";
 import type { ProviderTypeFacts } from "./types.ts";
 import { type Setting, settingsOf } from "./walk.ts";
@@ -59,7 +59,8 @@ function fallbackText(setting: Setting): string {
 function providerTable(providerTypes: Readonly<Record<string, ProviderTypeFacts>>): string {
   const rows = Object.entries(providerTypes).map(([type, facts]) => {
     const variables = facts.keyVariables.map((name) => `\`${name}\``).join(" or ");
-    return `| \`${type}\` | ${variables} | ${facts.baseUrl === undefined ? "required" : `\`${facts.baseUrl}\``} |`;
+    const required = type === IN_PROCESS_TYPE ? "in this process" : "required";
+    return `| \`${type}\` | ${variables} | ${facts.baseUrl === undefined ? required : `\`${facts.baseUrl}\``} |`;
   });
   return `${[
     "## Provider types",

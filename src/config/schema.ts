@@ -34,6 +34,9 @@ export const PLANNED_DIALECTS = ["openai-embeddings"] as const;
 /** The plan that exists without being configured: every request is paid by credit. */
 export const BUILT_IN_PLAN = "payg";
 
+/** The provider type that runs in this process when it has no `base_url`. */
+export const IN_PROCESS_TYPE = "simulated";
+
 const dialects = () => list(choice([...DIALECT_IDS, ...PLANNED_DIALECTS]), 20, 1);
 const slug = () => matching(/^[a-z0-9-]{1,63}$/, "1 to 63 of a-z, 0-9 and -");
 const modelId = () =>
