@@ -18,7 +18,7 @@ import type { PathFacts } from "../dialect.ts";
 import { decodeContents, decodeSystem } from "./contents-decode.ts";
 import { camelKeys, others } from "./keys.ts";
 import { ownExtras } from "./media.ts";
-import { fromGeminiSchema } from "./schema.ts";
+import { fromGeminiSchema, isEnforceable } from "./schema.ts";
 import { decodeThinking } from "./thinking.ts";
 import { decodeToolConfig, decodeTools } from "./tools.ts";
 
@@ -139,7 +139,10 @@ function decodeFormat(config: JsonObject, request: CanonicalRequest, extras: Jso
 }
 
 function outputFormat(type: string | undefined, schema: JsonObject | undefined): OutputFormat | undefined {
-  if (schema) return { type: "json-schema", schema: fromGeminiSchema(schema) };
+  if (schema) {
+    const read = fromGeminiSchema(schema);
+    return { type: "json-schema", schema: read, ...(isEnforceable(read) && { strict: true }) };
+  }
   if (type === "application/json") return { type: "json" };
   return type === "text/plain" ? { type: "text" } : undefined;
 }

@@ -95,6 +95,32 @@ function makeNullable(schema: JsonObject): void {
   if (Array.isArray(schema.enum) && !schema.enum.includes(null)) schema.enum = [...schema.enum, null];
 }
 
+/** What every format that enforces schemas can enforce. */
+const ENFORCEABLE = new Set([
+  ...["type", "properties", "required", "additionalProperties", "items", "anyOf", "enum", "$defs", "$ref"],
+  ...["title", "description", "minimum", "maximum", "minItems", "maxItems"],
+]);
+
+/**
+ * Whether other formats can enforce the schema as Gemini does unasked: objects are closed, all their properties required,
+ * and nothing else is demanded. Only then may a request that comes from here ask for enforcement elsewhere.
+ */
+export function isEnforceable(schema: JsonObject): boolean {
+  let isFit = Object.keys(schema).every((key) => ENFORCEABLE.has(key));
+  const properties = asObject(schema.properties);
+  if (properties || schema.type === "object") {
+    const required = new Set(asArray(schema.required));
+    isFit &&=
+      schema.additionalProperties === false && Object.keys(properties ?? {}).every((name) => required.has(name));
+  }
+  if (!isFit) return false;
+  mapInner(schema, (inner) => {
+    isFit &&= isEnforceable(inner);
+    return inner;
+  });
+  return isFit;
+}
+
 /** Keywords that say nothing to the model or are no JSON Schema; some make older endpoints refuse the request. */
 const DROPPED = new Set(["$schema", "$comment", "encrypted", "propertyOrdering", "nullable"]);
 
