@@ -61,9 +61,10 @@ export function decodeAnnotation(value: Json): Annotation | undefined {
   const title = asString(note.title);
   const start = asNumber(note.start_index);
   const end = asNumber(note.end_index);
-  if (title !== undefined) annotation.title = title;
-  if (start !== undefined) annotation.start = start;
-  if (end !== undefined) annotation.end = end;
+  // An empty title and a span from 0 to 0 stand for what nobody told.
+  if (title) annotation.title = title;
+  if (start !== undefined && (start || end)) annotation.start = start;
+  if (end) annotation.end = end;
   return { ...annotation, ...asExtras(leftover(note, CITATION_FIELDS)) };
 }
 

@@ -150,7 +150,7 @@ interface WireError {
 function wireError(error: GatewayError): WireError {
   const { code, status, reason } = error;
   if (reason === "context-length") return { status, type: "invalid_request_error", code: "context_length_exceeded" };
-  if (reason === "content-filter") return { status, type: "invalid_request_error", code: "content_policy_violation" };
+  if (reason === "content-filter") return { status, type: "invalid_request_error", code: "content_filter" };
   if (code === "insufficient_credit") return { status: 429, type: "insufficient_quota", code: "insufficient_quota" };
   if (code === "rate_limit_exceeded") return { status, type: "rate_limit_error", code };
   return { status, type: status >= 500 ? "server_error" : "invalid_request_error", code };
@@ -174,7 +174,8 @@ export function encodeError(error: GatewayError, requestId: string): ErrorReply 
   if (!error.retryHelps) headers["x-should-retry"] = "false";
   else if (error.retryAfterMs !== undefined) headers["retry-after"] = String(waitSeconds(error.retryAfterMs));
   const body = {
-    error: { message: messageOf(error), type, param: error.param ?? null, code, request_id: requestId },
+    error: { message: messageOf(error), type, param: error.param ?? null, code },
+    request_id: requestId,
   };
   return { status, body, headers };
 }

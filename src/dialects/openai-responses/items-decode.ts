@@ -128,7 +128,6 @@ function decodeReasoning(item: JsonObject): ThinkingPart | undefined {
   const text = shown || textsOf(summary);
   if (text === "" && !encrypted) return undefined;
   const part: ThinkingPart = { type: "thinking", text };
-  if (text !== "" && shown === "") part.summary = true;
   if (encrypted) {
     const signature = readSignature(encrypted, OWN);
     if (signature.origin !== OWN && signature.value.startsWith(REDACTED_MARK)) {
@@ -138,7 +137,6 @@ function decodeReasoning(item: JsonObject): ThinkingPart | undefined {
     part.signature = signature;
   }
   const isForeign = part.signature !== undefined && part.signature.origin !== OWN;
-  if (isForeign) delete part.summary;
   let notes = isForeign ? undefined : reasoningNotes(item);
   if (content.length > 0 && (!isForeign || shown !== "")) notes = withField(notes, "$content", content);
   if (!isPlain(summary, "summary_text") || (shown !== "" && summary.length > 0)) {

@@ -22,6 +22,20 @@ const KNOWN = new Set([
   "incomplete_details",
 ]);
 
+/** What an answer held, as far as its end needs to know. */
+export interface Said {
+  hasCalls: boolean;
+  hasRefusal: boolean;
+  /** Searches of the web that the provider made. */
+  searches: number;
+}
+
+/** Notes a part of this type. */
+export function noteSaid(said: Said, type: OutputPart["type"]): void {
+  if (type === "tool-call") said.hasCalls = true;
+  else if (type === "refusal") said.hasRefusal = true;
+}
+
 /** Never throws: a body that is no response becomes an `error` event. */
 export function decodeReply(body: Json): CanonicalEvent[] {
   const response = asObject(body);
@@ -30,18 +44,19 @@ export function decodeReply(body: Json): CanonicalEvent[] {
   }
   const events: CanonicalEvent[] = [messageStart(response)];
   const items = asArray(response.output);
+  const said: Said = { hasCalls: false, hasRefusal: false, searches: items.filter(isSearch).length };
   let number = 0;
-  let hasCalls = false;
   for (const value of items) {
     const item = asObject(value);
     if (!item) continue;
+    let tokens = logprobsOf(item);
     for (const part of decodeItem(item, true)) {
-      hasCalls ||= part.type === "tool-call";
-      pushPart(events, part, number++);
+      noteSaid(said, part.type);
+      pushPart(events, part, number++, tokens);
+      tokens = NO_TOKENS;
     }
   }
-  for (const item of items) pushLogprobs(events, asObject(item));
-  pushEnd(events, response, hasCalls, items.filter(isSearch).length);
+  pushEnd(events, response, said);
   return events;
 }
 
@@ -62,8 +77,10 @@ export function messageStart(response: JsonObject): CanonicalEvent {
   return { ...event, ...asExtras(leftover(response, KNOWN)) };
 }
 
-/** A whole part as events. */
-export function pushPart(events: CanonicalEvent[], part: OutputPart, number: number): void {
+export const NO_TOKENS: TokenLogprob[] = [];
+
+/** A whole part as events, with the log probabilities of its item. */
+export function pushPart(events: CanonicalEvent[], part: OutputPart, number: number, tokens = NO_TOKENS): void {
   const place = { choice: 0, part: number };
   switch (part.type) {
     case "text": {
@@ -99,6 +116,7 @@ export function pushPart(events: CanonicalEvent[], part: OutputPart, number: num
       events.push({ type: "part", ...place, value: part });
       return;
   }
+  if (tokens.length > 0) events.push({ type: "logprobs", choice: 0, kind: "content", tokens });
   events.push({ type: "part-end", ...place });
 }
 
@@ -119,28 +137,27 @@ export function decodeLogprobs(value: Json | undefined): TokenLogprob[] {
   return tokens;
 }
 
-function pushLogprobs(events: CanonicalEvent[], item: JsonObject | undefined): void {
-  if (item?.type !== "message") return;
-  for (const piece of asArray(item.content)) {
-    const tokens = decodeLogprobs(asObject(piece)?.logprobs);
-    if (tokens.length > 0) events.push({ type: "logprobs", choice: 0, kind: "content", tokens });
-  }
+/** The log probabilities of all of a message's content. */
+export function logprobsOf(item: JsonObject): TokenLogprob[] {
+  if (item.type !== "message") return NO_TOKENS;
+  const pieces = asArray(item.content).map((piece) => decodeLogprobs(asObject(piece)?.logprobs));
+  return pieces.length === 1 ? (pieces[0] as TokenLogprob[]) : pieces.flat();
 }
 
 /** What ends a message: its usage, and how it finished or failed. */
-export function pushEnd(events: CanonicalEvent[], response: JsonObject, hasCalls: boolean, searches: number): void {
-  const used = decodeUsage(response, searches);
+export function pushEnd(events: CanonicalEvent[], response: JsonObject, said: Said): void {
+  const used = decodeUsage(response, said.searches);
   if (used) events.push({ type: "usage", usage: used.usage, ...asExtras(used.extras) });
   if (response.status === "failed" || (response.error && response.status !== "completed")) {
     events.push({ type: "error", failure: streamFailure(response) });
     return;
   }
   const extras = asExtras(leftover(response, KNOWN));
-  events.push({ type: "message-end", choice: 0, finish: finishOf(response, hasCalls), ...extras });
+  events.push({ type: "message-end", choice: 0, finish: finishOf(response, said), ...extras });
 }
 
 /** How the answer finished. The native word is the reason of an incomplete answer, else the status. */
-function finishOf(response: JsonObject, hasCalls: boolean): Finish {
+function finishOf(response: JsonObject, said: Said): Finish {
   const status = asString(response.status) ?? "completed";
   if (status === "incomplete") {
     const why = asString(asObject(response.incomplete_details)?.reason) ?? "incomplete";
@@ -151,5 +168,5 @@ function finishOf(response: JsonObject, hasCalls: boolean): Finish {
   }
   const native: Finish["native"] = { dialect: OWN, value: status };
   if (status !== "completed") return { reason: "other", native };
-  return { reason: hasCalls ? "tool-calls" : "stop", native };
+  return { reason: said.hasCalls ? "tool-calls" : said.hasRefusal ? "refusal" : "stop", native };
 }

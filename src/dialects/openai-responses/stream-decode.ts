@@ -3,14 +3,23 @@
  * Items are told apart by `output_index`, since some upstreams change an item's id on the way; what an item's end says
  * that its deltas did not is told then, so an upstream without deltas reads the same.
  */
-import type { CanonicalEvent, PartStart } from "../../core/event.ts";
+import type { CanonicalEvent, PartStart, TokenLogprob } from "../../core/event.ts";
 import type { SseFrame } from "../../core/frame.ts";
 import { asArray, asNumber, asObject, asString, type JsonObject, tryParse } from "../../core/json.ts";
 import type { StreamDecoder } from "../dialect.ts";
 import { decodeAnnotation } from "./content.ts";
 import { streamFailure } from "./error.ts";
 import { callStart, decodeItem, messageFields, reasoningNotes } from "./items-decode.ts";
-import { decodeLogprobs, messageStart, pushEnd, pushPart } from "./reply-decode.ts";
+import {
+  decodeLogprobs,
+  logprobsOf,
+  messageStart,
+  NO_TOKENS,
+  noteSaid,
+  pushEnd,
+  pushPart,
+  type Said,
+} from "./reply-decode.ts";
 import { isSearch } from "./usage.ts";
 import { asExtras, type OutputPart } from "./wire.ts";
 
@@ -18,6 +27,8 @@ import { asExtras, type OutputPart } from "./wire.ts";
 interface OpenPart {
   readonly number: number;
   readonly kind: PartStart["type"];
+  /** Its `content_index`. Bedrock counts from 1. */
+  readonly index: number;
   /** UTF-16 units told so far, and citations. */
   length: number;
   annotations: number;
@@ -27,10 +38,12 @@ interface OpenPart {
 /** An item of the output. */
 interface ItemState {
   item: JsonObject;
-  /** By content index; a call or a reasoning item has one. */
-  parts: OpenPart[];
+  /** In the order they began; a call or a reasoning item has one. */
+  readonly parts: OpenPart[];
   /** Which summary or content piece of a reasoning item spoke last. */
   piece: number;
+  /** How many log probabilities were told. */
+  logprobs: number;
   isDone: boolean;
 }
 
@@ -39,9 +52,8 @@ interface State {
   events: CanonicalEvent[];
   nextPart: number;
   hasStarted: boolean;
-  hasCalls: boolean;
+  readonly said: Said;
   isOver: boolean;
-  searches: number;
 }
 
 /** Most items that one answer may have: a bound on what a stream can make us remember. */
@@ -54,9 +66,8 @@ export function streamDecoder(): StreamDecoder {
     events: [],
     nextPart: 0,
     hasStarted: false,
-    hasCalls: false,
+    said: { hasCalls: false, hasRefusal: false, searches: 0 },
     isOver: false,
-    searches: 0,
   };
   return {
     frame(frame) {
@@ -145,29 +156,31 @@ function itemOf(state: State, data: JsonObject, type: string): ItemState | undef
   begin(state, undefined);
   const id = asString(data.item_id);
   const item: JsonObject = id === undefined ? { type } : { type, id };
-  const made: ItemState = { item, parts: [], piece: 0, isDone: false };
+  const made: ItemState = { item, parts: [], piece: 0, logprobs: 0, isDone: false };
   state.items.set(index, made);
   return made;
 }
 
 function startPart(state: State, item: ItemState, index: number, start: PartStart): OpenPart {
-  const part: OpenPart = { number: state.nextPart++, kind: start.type, length: 0, annotations: 0, isOpen: true };
-  item.parts[index] = part;
+  const part = { number: state.nextPart++, kind: start.type, index, length: 0, annotations: 0, isOpen: true };
+  item.parts.push(part);
   state.events.push({ type: "part-start", choice: 0, part: part.number, start });
   return part;
 }
 
-/** The place of a piece of content among an item's parts. Indexes that skip would leave holes: they count as the next one. */
-function indexOf(data: JsonObject, item: ItemState): number {
+/** The piece of content that an event belongs to. */
+function contentOf(data: JsonObject, item: ItemState): OpenPart | undefined {
   const index = asNumber(data.content_index) ?? 0;
-  return index >= 0 && index < item.parts.length ? Math.floor(index) : Math.min(item.parts.length, MAX_ITEMS);
+  const last = item.parts.at(-1);
+  return last?.index === index ? last : item.parts.find((part) => part.index === index);
 }
 
-function startContent(state: State, item: ItemState, index: number, type: "text" | "refusal"): OpenPart {
-  const before = item.parts[index - 1];
+function startContent(state: State, item: ItemState, data: JsonObject, type: "text" | "refusal"): OpenPart {
+  const before = item.parts.at(-1);
   if (before?.isOpen) endPart(state, before);
-  const fields = index === 0 ? messageFields(item.item, true) : undefined;
-  return startPart(state, item, index, { type, ...asExtras(fields && { $item: fields }) });
+  const fields = before ? undefined : messageFields(item.item, true);
+  const start = { type, ...asExtras(fields && { $item: fields }) };
+  return startPart(state, item, asNumber(data.content_index) ?? 0, start);
 }
 
 function endPart(state: State, part: OpenPart, extras?: OutputPart["extras"]): void {
@@ -181,15 +194,15 @@ function readContentPart(state: State, data: JsonObject): void {
   if (!type) return;
   const item = itemOf(state, data, "message");
   if (!item || item.isDone) return;
-  const index = indexOf(data, item);
-  if (!item.parts[index]) startContent(state, item, index, type);
+  if (!contentOf(data, item) && item.parts.length < MAX_ITEMS) startContent(state, item, data, type);
 }
 
 function readTextDelta(state: State, data: JsonObject, type: "text" | "refusal"): void {
   const item = itemOf(state, data, "message");
   if (!item || item.isDone) return;
-  const index = indexOf(data, item);
-  const part = item.parts[index] ?? startContent(state, item, index, type);
+  const known = contentOf(data, item);
+  if (!known && item.parts.length >= MAX_ITEMS) return;
+  const part = known ?? startContent(state, item, data, type);
   const text = asString(data.delta);
   if (!part.isOpen || part.kind !== type) return;
   if (text) {
@@ -198,6 +211,7 @@ function readTextDelta(state: State, data: JsonObject, type: "text" | "refusal")
   }
   if (!Array.isArray(data.logprobs) || data.logprobs.length === 0) return;
   const tokens = decodeLogprobs(data.logprobs);
+  item.logprobs += tokens.length;
   if (tokens.length > 0) state.events.push({ type: "logprobs", choice: 0, kind: "content", tokens });
 }
 
@@ -209,7 +223,7 @@ function readThinkingDelta(state: State, data: JsonObject, piece: number, isSumm
   if (!part) {
     const notes = reasoningNotes(item.item);
     const start: PartStart = isSummary
-      ? { type: "thinking", summary: true, ...asExtras(notes) }
+      ? { type: "thinking", ...asExtras(notes) }
       : { type: "thinking", ...asExtras({ ...notes, $content: [] }) };
     part = startPart(state, item, 0, start);
   } else if (item.piece !== piece) text = `\n\n${text}`;
@@ -229,7 +243,7 @@ function readCallDelta(state: State, data: JsonObject): void {
 
 function readAnnotation(state: State, data: JsonObject): void {
   const item = state.items.get(asNumber(data.output_index) ?? 0);
-  const part = item?.parts[asNumber(data.content_index) ?? 0];
+  const part = item && contentOf(data, item);
   const annotation = decodeAnnotation(data.annotation ?? null);
   if (!part?.isOpen || part.kind !== "text" || !annotation) return;
   part.annotations++;
@@ -241,12 +255,12 @@ function readItemAdded(state: State, data: JsonObject): void {
   const index = asNumber(data.output_index) ?? state.items.size;
   if (!item || state.items.has(index) || state.items.size >= MAX_ITEMS) return;
   begin(state, undefined);
-  const added: ItemState = { item, parts: [], piece: 0, isDone: false };
+  const added: ItemState = { item, parts: [], piece: 0, logprobs: 0, isDone: false };
   state.items.set(index, added);
   if (item.type !== "function_call" && item.type !== "custom_tool_call") return;
   const start = callStart(item, true);
   if (!start) return;
-  state.hasCalls = true;
+  state.said.hasCalls = true;
   startPart(state, added, 0, start);
 }
 
@@ -262,20 +276,23 @@ function finishItem(state: State, index: number, item: JsonObject): void {
   const known = state.items.get(index);
   if (known?.isDone || (!known && state.items.size >= MAX_ITEMS)) return;
   const parts = decodeItem(item, true);
-  if (isSearch(item)) state.searches++;
-  state.items.set(index, { item: NO_ITEM, parts: [], piece: 0, isDone: true });
+  let tokens = logprobsOf(item);
+  if (known && known.logprobs > 0) tokens = tokens.slice(known.logprobs);
+  if (isSearch(item)) state.said.searches++;
+  state.items.set(index, { item: NO_ITEM, parts: [], piece: 0, logprobs: 0, isDone: true });
   for (const [place, part] of parts.entries()) {
     const open = known?.parts[place];
-    if (part.type === "tool-call") state.hasCalls = true;
-    if (!open) pushPart(state.events, part, state.nextPart++);
-    else if (open.isOpen) completePart(state, open, part);
+    noteSaid(state.said, part.type);
+    if (!open) pushPart(state.events, part, state.nextPart++, tokens);
+    else if (open.isOpen) completePart(state, open, part, tokens);
+    tokens = NO_TOKENS;
   }
-  for (const open of known?.parts.slice(parts.length) ?? []) if (open?.isOpen) endPart(state, open);
+  for (const open of known?.parts.slice(parts.length) ?? []) if (open.isOpen) endPart(state, open);
 }
 
 const NO_ITEM: JsonObject = {};
 
-function completePart(state: State, open: OpenPart, part: OutputPart): void {
+function completePart(state: State, open: OpenPart, part: OutputPart, tokens: TokenLogprob[]): void {
   const place = { choice: 0, part: open.number };
   if (part.type === open.kind) {
     if ((part.type === "text" || part.type === "refusal") && part.text.length > open.length) {
@@ -294,6 +311,7 @@ function completePart(state: State, open: OpenPart, part: OutputPart): void {
       state.events.push({ type: "signature", ...place, signature: part.signature });
     }
   }
+  if (tokens.length > 0) state.events.push({ type: "logprobs", choice: 0, kind: "content", tokens });
   endPart(state, open, part.extras);
 }
 
@@ -306,8 +324,8 @@ function readEnd(state: State, response: JsonObject, type: unknown): void {
       if (item) finishItem(state, index, item);
     }
   }
-  for (const { parts } of state.items.values()) for (const part of parts) if (part?.isOpen) endPart(state, part);
+  for (const { parts } of state.items.values()) for (const part of parts) if (part.isOpen) endPart(state, part);
   state.isOver = true;
   response.status ??= typeof type === "string" ? type.slice("response.".length) : "completed";
-  pushEnd(state.events, response, state.hasCalls, state.searches);
+  pushEnd(state.events, response, state.said);
 }

@@ -76,7 +76,7 @@ function writeEvent(state: StreamState, event: Told): void {
       if (event.usage.source !== "none") state.usage = usageText(event.usage, event.extras?.[OWN]);
       return;
     case "logprobs":
-      if (event.kind === "content") state.logprobs.push(...event.tokens);
+      if (event.kind === "content") state.logprobs = state.logprobs.concat(event.tokens);
       return;
     case "message-end":
       finish(state, event);
