@@ -1,0 +1,101 @@
+/**
+ * Processes under measurement: started, watched for their ready line, read for CPU time and memory, stopped.
+ * Figures come from `/proc`, so the benchmarks run on Linux.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+
+const BUN = process.execPath;
+const TICK_MS = 10;
+
+export interface Measured {
+  readonly url: string;
+  readonly pid: number;
+  readonly startMs: number;
+  /** CPU time of all its threads since its start, in milliseconds. */
+  cpuMs(): number;
+  /** CPU time by thread name. */
+  threads(): Map<string, number>;
+  /** Resident memory in MiB. */
+  memoryMiB(): number;
+  stop(): Promise<void>;
+}
+
+/** Starts a Bun program and waits for the line that says it is ready. */
+export async function start(
+  script: string,
+  args: string[],
+  env: Record<string, string>,
+  ready: RegExp,
+): Promise<Measured> {
+  const began = performance.now();
+  const child = Bun.spawn([BUN, script, ...args], {
+    env: { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const match = await Promise.race([waitFor(child.stdout, ready), waitFor(child.stderr, ready)]);
+  const startMs = performance.now() - began;
+  const { pid } = child;
+  return {
+    pid,
+    startMs,
+    url: /^\d+$/.test(match) ? `http://127.0.0.1:${match}` : match,
+    cpuMs: () => sum(threads(pid).values()),
+    threads: () => threads(pid),
+    memoryMiB: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024,
+    async stop() {
+      child.kill("SIGTERM");
+      await child.exited;
+    },
+  };
+}
+
+async function waitFor(stream: ReadableStream<Uint8Array>, pattern: RegExp): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let found: ((value: string) => void) | undefined;
+  const promise = new Promise<string>((resolve) => {
+    found = resolve;
+  });
+  void (async () => {
+    for await (const chunk of stream) {
+      if (!found) continue;
+      text += decoder.decode(chunk, { stream: true });
+      const match = pattern.exec(text);
+      if (!match) continue;
+      found(match[1] ?? "");
+      found = undefined;
+    }
+  })();
+  return promise;
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+/** User and system time of each thread, added up by name. `schedstat` counts nanoseconds, where the kernel has it. */
+function threads(pid: number): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const id of readdirSync(`/proc/${pid}/task`)) {
+    const folder = `/proc/${pid}/task/${id}`;
+    try {
+      const name = readFileSync(`${folder}/comm`, "utf8").trim();
+      found.set(name, (found.get(name) ?? 0) + cpuOf(folder));
+    } catch {
+      // The thread ended while we looked.
+    }
+  }
+  return found;
+}
+
+function cpuOf(folder: string): number {
+  const exact = Number(readFileSync(`${folder}/schedstat`, "utf8").split(" ")[0]);
+  if (exact > 0) return exact / 1e6;
+  const fields = readFileSync(`${folder}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
