@@ -81,7 +81,8 @@ async function newKey() {
   const made = await manage("/api/admin/workspaces", { name: "dev" });
   const workspace = made.data?.id ?? made.id;
   const idempotency_key = randomBytes(16).toString("hex");
-  await manage("/api/admin/credits", { workspace, amount_usd: DEV_CREDIT_USD, reason: "development", idempotency_key });
+  const grant = { workspace, amount_usd: DEV_CREDIT_USD, reason: "development", idempotency_key };
+  await manage("/api/admin/credits", grant).catch((error) => console.error(`No credit was given: ${error.message}`));
   const { key } = await manage("/api/v1/keys", { name: "dev", workspace });
   writeFileSync(join(STATE, "key"), key, { mode: 0o600 });
   return key;

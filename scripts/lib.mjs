@@ -81,10 +81,14 @@ function npm(...parameters) {
   if (status !== 0) fail(error ? `npm cannot be started: ${error.message}` : `npm ${parameters[0]} failed.`);
 }
 
-/** Starts the pinned runtime. It ends by itself if this process is killed. */
+/**
+ * Starts the pinned runtime. It ends by itself if this process is killed, and is in a process group of its own:
+ * what a terminal or a supervisor sends to the whole group would otherwise reach it twice.
+ */
 export function startRuntime(parameters, options = {}) {
   return spawn(BUN, [...RUNTIME_FLAGS, "--no-orphans", ...parameters], {
     stdio: "inherit",
+    detached: true,
     env: runtimeEnvironment(),
     ...options,
   });
@@ -93,13 +97,11 @@ export function startRuntime(parameters, options = {}) {
 /** How long the same signal counts as one: npm and a terminal both send what a person sent once. */
 const SAME_SIGNAL_MS = 300;
 
-/** Passes signals to meant for this process on to the child, and ends as the child ends. */
+/** Passes signals on to the child, and ends as the child ends. */
 export function standInFor(child) {
   const last = new Map();
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
     process.on(signal, () => {
-      // A terminal sends its signals to the whole group, so the child has them already.
-      if (signal !== "SIGTERM" && process.stdin.isTTY) return;
       const now = Date.now();
       if (now - (last.get(signal) ?? 0) > SAME_SIGNAL_MS) child.kill(signal);
       last.set(signal, now);
