@@ -46,9 +46,16 @@ export interface App {
 }
 
 const DRAIN_RECORDS_MS = 30_000;
+/** The embedded store has no background process that vacuums. */
+const MAINTAIN_EVERY_MS = 3_600_000;
 
 /** Opens everything. Throws what the parts throw: CatalogError, MigrationError, a locked data directory. */
-export async function openApp(config: Config, log: Log, extraRootKeys: readonly string[] = []): Promise<App> {
+export async function openApp(
+  config: Config,
+  log: Log,
+  extraRootKeys: readonly string[] = [],
+  onFatal?: (reason: string) => void,
+): Promise<App> {
   const simulator = needsSimulator(config) ? serveSimulator({ port: 0 }) : undefined;
   const providers = toProviders(config, simulator);
   const catalog = catalogOver(config, providers);
@@ -57,6 +64,7 @@ export async function openApp(config: Config, log: Log, extraRootKeys: readonly 
     dataDir: config.dataDir,
     ...config.database,
     log: (level, message, fields) => log[level](message, fields),
+    onFatal,
   });
   await migrate(database);
   const keys = openKeys(database.sql, config.brand.keyPrefix);
@@ -73,6 +81,8 @@ export async function openApp(config: Config, log: Log, extraRootKeys: readonly 
     onSettled: (settled) => credit.settled(settled.workspaceId, settled.balanceNano, settled.settledNano),
     onError: (error, queued) => log.error("usage records could not be written", { error: String(error), queued }),
   });
+  const upkeep = setInterval(() => void database.maintain().catch(() => {}), MAINTAIN_EVERY_MS);
+  upkeep.unref();
   let stopping = false;
   const ready = () => (stopping ? { ok: false as const, reason: "stopping" } : database.ready());
   const gateway = createGateway({
@@ -101,6 +111,7 @@ export async function openApp(config: Config, log: Log, extraRootKeys: readonly 
     },
     async close() {
       stopping = true;
+      clearInterval(upkeep);
       await recorder.drain(DRAIN_RECORDS_MS);
       await database.close();
       await simulator?.stop();

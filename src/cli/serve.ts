@@ -23,9 +23,9 @@ export interface Served {
 const DRAIN_POLL_MS = 50;
 
 /** Opens and listens. Throws what `openApp` throws, and an error that names the address when it is in use. */
-export async function startServer(config: Config, log: Log): Promise<Served> {
+export async function startServer(config: Config, log: Log, onFatal?: (reason: string) => void): Promise<Served> {
   const controlToken = randomBytes(32).toString("hex");
-  const app = await openApp(config, log, [controlToken]);
+  const app = await openApp(config, log, [controlToken], onFatal);
   const headerSeconds = Math.min(255, Math.max(1, Math.ceil(config.timeouts.headerReadMs / 1000)));
   let server: Bun.Server<undefined>;
   try {
@@ -104,7 +104,8 @@ function example(url: string, key: string, app: App): string {
 /** Runs until a signal. Resolves with the exit code. */
 export async function serve(config: Config, log: Log, print: (text: string) => void): Promise<number> {
   for (const warning of config.warnings) log.warn(warning);
-  const served = await startServer(config, log);
+  const fatal = Promise.withResolvers<string>();
+  const served = await startServer(config, log, fatal.resolve);
   const key = await beginnersKey(served.app, config);
   log.info(`Sluice is ready at ${served.url}`, {
     models: served.app.catalog.models.length,
@@ -119,7 +120,11 @@ export async function serve(config: Config, log: Log, print: (text: string) => v
     if (!served.app.simulated) print("It is shown only this once. More: ./bin/sluice keys create --name NAME");
     print(`\nTry it:\n${example(served.url, key, served.app)}\n`);
   }
-  await untilSignal();
+  const lost = await Promise.race([untilSignal(), fatal.promise]);
+  if (lost !== undefined) {
+    log.error("the database is lost; a new start recovers it", { reason: lost });
+    return 1;
+  }
   log.info("stopping");
   const second = untilSignal().then(() => "again" as const);
   const end = await Promise.race([served.stop().then(() => "stopped" as const), second]);
@@ -127,9 +132,9 @@ export async function serve(config: Config, log: Log, print: (text: string) => v
   return 0;
 }
 
-function untilSignal(): Promise<void> {
+function untilSignal(): Promise<undefined> {
   return new Promise((resolve) => {
-    process.once("SIGTERM", () => resolve());
-    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve(undefined));
+    process.once("SIGINT", () => resolve(undefined));
   });
 }
