@@ -125,9 +125,11 @@ function decodeAssistant(
   extras: Extras | undefined,
   path: string,
 ): Message {
-  const parts = content.map((part, index) => {
+  const parts = content.flatMap((part, index) => {
     if (part.type === "tool-call") names.set(part.id, part.name);
-    if (part.type !== "tool-result") return part;
+    // Thinking that neither says nor signs anything: what a client keeps of another provider's hidden thoughts.
+    if (part.type === "thinking" && part.text === "" && !part.signature) return [];
+    if (part.type !== "tool-result") return [part];
     const place = at(at(path, "content"), index);
     throw invalidRequest(`${place}: tool results belong to the user's turn.`, place);
   });

@@ -7,17 +7,8 @@ import type { Message, TextPart } from "../../core/request.ts";
 import { type FieldScope, loseForeignExtras } from "../dialect.ts";
 import { toolNames } from "../tool-names.ts";
 import { type BlockScope, encodeParts, plainText } from "./blocks-encode.ts";
+import { pairCalls, type Turn } from "./pairing.ts";
 import { OWN, wireFields } from "./wire.ts";
-
-type WireRole = "user" | "assistant" | "system";
-
-interface Turn {
-  role: WireRole;
-  blocks: JsonObject[];
-  fields: JsonObject;
-  /** Content that is written as it came, whatever the parts say. */
-  verbatim?: JsonObject;
-}
 
 /** Writes `system`: one string where it is one plain text, blocks otherwise. */
 export function encodeSystem(system: readonly TextPart[], body: JsonObject, scope: FieldScope): void {
@@ -36,23 +27,41 @@ export function appendSystem(body: JsonObject, text: string): void {
   body.system = [...before, { type: "text", text }];
 }
 
-/** Writes `messages`. Neighbours of one role become one turn; turns that would be empty are left out. */
+/**
+ * Writes `messages`. Neighbours of one role become one turn, empty turns are left out, calls and results are paired;
+ * a request with instructions only gets a turn that asks to follow them.
+ */
 export function encodeMessages(messages: readonly Message[], body: JsonObject, scope: FieldScope): void {
   const blockScope: BlockScope = { losses: scope.losses, names: toolNames(scope.request.tools) };
   const turns: Turn[] = [];
-  for (const message of messages) {
-    const turn = encodeTurn(message, blockScope, scope);
-    if (turn.blocks.length === 0 && !turn.verbatim) continue;
-    const last = turns.at(-1);
-    const joins = last?.role === turn.role && turn.role !== "system" && Object.keys(turn.fields).length === 0;
-    if (joins) last.blocks.push(...turn.blocks);
-    else turns.push(turn);
+  for (const message of messages) join(turns, encodeTurn(message, blockScope, scope));
+  const paired: Turn[] = [];
+  for (const turn of pairCalls(turns, scope.losses)) join(paired, turn);
+  if (paired.length === 0) {
+    scope.losses.add("messages", "altered");
+    paired.unshift({ role: "user", blocks: [{ type: "text", text: "Please follow the instructions." }], fields: {} });
   }
-  body.messages = turns.map((turn) => ({
+  trimEnd(paired.at(-1));
+  body.messages = paired.map((turn) => ({
     role: turn.role,
-    content: turn.verbatim?.blocks ?? contentOf(turn.role === "user" ? resultsFirst(turn.blocks) : turn.blocks, scope),
+    content: turn.verbatim ?? contentOf(turn.role === "user" ? resultsFirst(turn.blocks) : turn.blocks, scope),
     ...turn.fields,
   }));
+}
+
+function join(turns: Turn[], turn: Turn): void {
+  if (turn.blocks.length === 0 && turn.verbatim === undefined) return;
+  const last = turns.at(-1);
+  if (last?.role === turn.role && turn.role !== "system" && Object.keys(turn.fields).length === 0) {
+    turns[turns.length - 1] = { ...last, blocks: [...last.blocks, ...turn.blocks] };
+  } else turns.push(turn);
+}
+
+/** An answer that the caller began must not end in white space. */
+function trimEnd(last: Turn | undefined): void {
+  const block = last?.blocks.at(-1);
+  if (last?.role !== "assistant" || block?.type !== "text") return;
+  last.blocks = [...last.blocks.slice(0, -1), { ...block, text: String(block.text).trimEnd() }];
 }
 
 function contentOf(blocks: JsonObject[], { target }: FieldScope): string | JsonObject[] {
@@ -90,7 +99,7 @@ function encodeSystemTurn(
       role: "system",
       blocks,
       fields: wireFields(fields),
-      ...(verbatim !== undefined && { verbatim: { blocks: verbatim } }),
+      ...(verbatim !== undefined && { verbatim }),
     };
   }
   scope.losses.add("messages.system", "altered");

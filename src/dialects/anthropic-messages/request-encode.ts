@@ -2,7 +2,7 @@
  * Writes a canonical request as a Messages body for an upstream.
  * `convert` calls it once per attempt; what the API cannot say is reported as a loss.
  */
-import { asObject, type JsonObject } from "../../core/json.ts";
+import { asArray, asObject, type JsonObject } from "../../core/json.ts";
 import type { CanonicalRequest, Extras, OutputFormat } from "../../core/request.ts";
 import {
   type EncodedRequest,
@@ -15,10 +15,14 @@ import {
   verbatim,
 } from "../dialect.ts";
 import { appendSystem, encodeMessages, encodeSystem } from "./messages-encode.ts";
+import { historicTools } from "./pairing.ts";
 import { constrainedSchema } from "./schema.ts";
 import { encodeReasoning, outputLimit, settleThinking } from "./thinking.ts";
 import { encodeToolChoice, encodeTools } from "./tools.ts";
 import { OWN, wireFields } from "./wire.ts";
+
+/** The API refuses longer ids of end users. */
+const MAX_USER_ID_LENGTH = 256;
 
 /** Fields of other dialects about transport or storage, whose absence changes nothing in the answer. */
 const HARMLESS = new Set([
@@ -37,6 +41,7 @@ export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): 
   const { body, losses } = encodeFields(request, target, FIELDS);
   const scope: FieldScope = { request, target, losses };
   body.max_tokens ??= target.maxOutputTokens;
+  if (body.tools === undefined) offerHistoricTools(body);
   settleThinking(body, scope);
   return { body, losses: losses.list() };
 }
@@ -89,7 +94,7 @@ const FIELDS: FieldEncoders = {
   reasoning: encodeReasoning,
   verbosity: lostUnless("medium", "verbosity"),
   endUser: (value, body) => {
-    body.metadata = { user_id: value };
+    body.metadata = { user_id: value.slice(0, MAX_USER_ID_LENGTH) };
   },
   metadata: lost("metadata"),
   cacheKey: (_value, body, { request }) => {
@@ -147,6 +152,13 @@ function encodeExtras(extras: Extras, body: JsonObject, { losses }: FieldScope):
 function hasMarks({ system, messages, tools }: CanonicalRequest): boolean {
   if (system?.some((part) => part.cache) || tools?.some((tool) => tool.type !== "server" && tool.cache)) return true;
   return messages.some((message) => message.content.some((part) => part.cache));
+}
+
+function offerHistoricTools(body: JsonObject): void {
+  const tools = historicTools(asArray(body.messages));
+  if (tools.length === 0) return;
+  body.tools = tools;
+  body.tool_choice = { type: "none" };
 }
 
 /** Marks the end of the instructions and of the last turn: what formats that cache without being asked do. */

@@ -293,8 +293,8 @@ function endText(block: Extract<OpenBlock, { kind: "text" }>, out: CanonicalEven
 
 function onMessageDelta(state: State, data: JsonObject, out: CanonicalEvent[]): void {
   start(state, undefined, out);
-  closeBlocks(state, out);
   const delta = asObject(data.delta);
+  if (delta?.stop_reason != null) closeBlocks(state, out);
   const fields = [...(state.ending?.fields ?? []), data, ...(delta ? [delta] : [])];
   const reason = delta?.stop_reason ?? state.ending?.reason;
   if (reason != null || state.ending) {
