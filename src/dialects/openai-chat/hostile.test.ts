@@ -51,24 +51,119 @@ const { value: anything } = fc.letrec<{ value: Json }>((tie) => ({
   ),
 }));
 
-/** A request whose messages have known roles, so that their content is looked at. */
-const likelyRequest = fc.record({
-  model: fc.constant("m"),
-  messages: fc.array(
-    fc.record(
-      {
-        role: fc.constantFrom("system", "user", "assistant", "tool", "function"),
-        content: anything,
-        tool_calls: fc.array(fc.record({ id: anything, type: anything, function: anything, custom: anything })),
-        reasoning_details: anything,
-        name: fc.constantFrom("f", null),
-      },
-      { requiredKeys: ["role"] },
-    ),
-    { maxLength: 4 },
+const url = fc.constantFrom("data:image/png;base64,AA", "data:video/mp4;base64,AA", "https://e.org/a", "data:,", "");
+const mark = fc.option(fc.constantFrom<Json>({ type: "ephemeral" }, { type: "ephemeral", ttl: "1h" }, {}), { freq: 3 });
+const likelyPart = fc.oneof(
+  fc.record(
+    { type: fc.constant("text"), text: fc.string(), cache_control: mark, more: anything },
+    { requiredKeys: ["type", "text"] },
   ),
-  tools: fc.option(anything),
-});
+  fc.record({ type: fc.constant("image_url"), image_url: fc.oneof(url, fc.record({ url })), cache_control: mark }),
+  fc.record({ type: fc.constant("video_url"), video_url: fc.record({ url }) }),
+  fc.record({
+    type: fc.constant("input_audio"),
+    input_audio: fc.oneof(url, fc.record({ data: fc.string(), format: fc.constantFrom("wav", "mp3", "pcm16") })),
+  }),
+  fc.record({
+    type: fc.constant("file"),
+    file: fc.record({ file_data: url, file_id: fc.string(), filename: fc.string() }, { requiredKeys: [] }),
+  }),
+  fc.record({ type: fc.constant("thinking"), thinking: anything }),
+  fc.dictionary(fc.constantFrom(...NAMES, "toString", "valueOf"), anything),
+);
+const content = fc.oneof(fc.string(), fc.constant(null), fc.array(likelyPart, { maxLength: 3 }));
+const name = fc.constantFrom("f", "g", "a.b", "x".repeat(80));
+const likelyCall = fc.oneof(
+  fc.record({
+    id: fc.constantFrom("a", "b", ""),
+    function: fc.record({ name, arguments: fc.string() }),
+    extra_content: anything,
+  }),
+  fc.record({
+    id: fc.constantFrom("a", "b"),
+    type: fc.constant("custom"),
+    custom: fc.record({ name, input: fc.string() }),
+  }),
+);
+const likelyDetail = fc.record(
+  {
+    type: fc.constantFrom("reasoning.text", "reasoning.summary", "reasoning.encrypted"),
+    text: fc.string(),
+    data: fc.string(),
+    signature: fc.constantFrom("S", "sluice.gemini.S", "sluice.x"),
+  },
+  { requiredKeys: ["type"] },
+);
+const likelyMessage = fc.oneof(
+  fc.record({
+    role: fc.constantFrom("user", "user", "system", "developer"),
+    content: fc.oneof(fc.string(), content),
+    cache_control: mark,
+    more: anything,
+  }),
+  fc.record(
+    {
+      role: fc.constant("assistant"),
+      content,
+      refusal: fc.option(fc.string()),
+      tool_calls: fc.array(likelyCall, { maxLength: 2 }),
+      function_call: fc.record({ name, arguments: fc.string() }),
+      reasoning_content: fc.string(),
+      reasoning_details: fc.array(likelyDetail, { maxLength: 2 }),
+      audio: anything,
+      cache_control: mark,
+    },
+    { requiredKeys: ["role"] },
+  ),
+  fc.record({ role: fc.constant("tool"), tool_call_id: fc.constantFrom("a", "b"), content, cache_control: mark }),
+  fc.record({ role: fc.constant("function"), name, content }),
+);
+const likelyTool = fc.oneof(
+  fc.record({
+    type: fc.constant("function"),
+    function: fc.record({ name, description: fc.string() }),
+    cache_control: mark,
+  }),
+  fc.record({
+    type: fc.constant("custom"),
+    custom: fc.record({
+      name,
+      format: fc.constantFrom<Json>(null, { type: "grammar", grammar: { syntax: "lark", definition: "x" } }),
+    }),
+  }),
+  fc.record({ type: fc.constantFrom("web_search", "odd"), more: anything }),
+);
+/** A request that is mostly in order, so that it is decoded to its end. */
+const likelyRequest = fc.record(
+  {
+    model: fc.constant("m"),
+    messages: fc.array(likelyMessage, { maxLength: 5 }),
+    tools: fc.array(likelyTool, { maxLength: 3 }),
+    functions: fc.array(fc.record({ name }), { maxLength: 1 }),
+    tool_choice: fc.constantFrom<Json>(
+      "auto",
+      "any",
+      { type: "function", function: { name: "f" } },
+      { type: "allowed_tools", allowed_tools: { mode: "auto", tools: [{ function: { name: "f" } }] } },
+    ),
+    reasoning_effort: fc.constantFrom("none", "high", "odd"),
+    reasoning: fc.constantFrom<Json>(null, { max_tokens: 0 }, { effort: "low", exclude: true }, { enabled: false }),
+    thinking: fc.constantFrom<Json>(null, { type: "enabled", more: 1 }, { type: "disabled" }),
+    response_format: fc.constantFrom<Json>(
+      { type: "text" },
+      { type: "json_object" },
+      { type: "odd" },
+      { type: "json_schema", json_schema: { schema: {}, more: 1 } },
+    ),
+    stop: fc.oneof(fc.string(), fc.array(fc.string(), { maxLength: 6 })),
+    modalities: fc.subarray(["text", "audio", "image"]),
+    user: fc.string({ maxLength: 100 }),
+    safety_identifier: fc.string(),
+    service_tier: fc.constantFrom("standard", "auto"),
+    more: anything,
+  },
+  { requiredKeys: ["model", "messages"] },
+);
 
 /** A chunk or reply that has choices, so that deltas are looked at. */
 const likelyReply = fc.record(

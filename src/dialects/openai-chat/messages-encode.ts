@@ -5,7 +5,15 @@
 import type { Quirks } from "../../core/endpoint.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { Losses } from "../../core/loss.ts";
-import type { Message, Part, TextPart, ThinkingPart, ToolCallPart, ToolResultPart } from "../../core/request.ts";
+import type {
+  Message,
+  OpaquePart,
+  Part,
+  TextPart,
+  ThinkingPart,
+  ToolCallPart,
+  ToolResultPart,
+} from "../../core/request.ts";
 import { carrySignature } from "../../core/signature.ts";
 import { loseForeignExtras } from "../dialect.ts";
 import { visibleSystem } from "../system-text.ts";
@@ -98,6 +106,10 @@ function isBare(wire: JsonObject): boolean {
   return wire.type === "text" && Object.keys(wire).length === 2;
 }
 
+function loseOpaque({ value }: OpaquePart, scope: MessageScope): void {
+  scope.losses.add(`messages.${typeof value.type === "string" ? value.type : "part"}`);
+}
+
 function loseCache(part: Part, scope: MessageScope): void {
   if (part.cache) scope.losses.add("cache");
 }
@@ -109,7 +121,7 @@ function userContent(parts: Extract<Message, { role: "user" }>["content"], scope
     if (part.type === "text") encoded.push(encodeText(part, scope));
     else if (part.type === "opaque") {
       if (part.dialect === ID) encoded.push(part.value);
-      else scope.losses.add(`messages.${String(part.value.type ?? "part")}`);
+      else loseOpaque(part, scope);
     } else {
       const media = encodeMedia(part, scope);
       if (media) encoded.push(media);
@@ -152,7 +164,7 @@ function gather(message: Assistant, scope: MessageScope): Gathered {
         break;
       case "opaque":
         if (part.dialect === ID) found.opaque.push(part.value);
-        else scope.losses.add(`messages.${String(part.value.type ?? "part")}`);
+        else loseOpaque(part, scope);
         break;
       default:
         scope.losses.add(`messages.${part.type}`);
@@ -251,7 +263,7 @@ function encodeResults(parts: ToolContent, scope: MessageScope): JsonObject[] {
   for (const part of parts) {
     if (part.type === "opaque") {
       if (part.dialect === ID) messages.push(part.value);
-      else scope.losses.add(`messages.${String(part.value.type ?? "part")}`);
+      else loseOpaque(part, scope);
     } else messages.push(encodeResult(part, media, scope));
   }
   if (media.length > 0) {
@@ -270,7 +282,7 @@ function encodeResult(part: ToolResultPart, media: JsonObject[], scope: MessageS
     else if (content.type !== "opaque") {
       const wire = encodeMedia(content as MediaPart, scope);
       if (wire) attached.push(wire);
-    } else scope.losses.add(`messages.${String(content.value.type ?? "part")}`);
+    } else loseOpaque(content, scope);
   }
   if (attached.length > 0) {
     media.push({ type: "text", text: `Attached to the result of tool call ${part.callId}:` }, ...attached);
