@@ -75,14 +75,21 @@ export function encodeMessages(messages: Message[], scope: MessageScope): JsonOb
       case "user":
         encoded.push(withExtras({ role: "user", content: userContent(message.content, scope) }, own));
         break;
-      case "assistant":
-        encoded.push(withExtras(encodeAssistant(message, scope), own));
+      case "assistant": {
+        const wire = withExtras(encodeAssistant(message, scope), own);
+        // A turn of which nothing can be said is left out: upstreams refuse empty ones.
+        if (!isEmptyTurn(wire) || message.content.length === 0) encoded.push(wire);
         break;
+      }
       case "tool":
         encoded.push(...encodeResults(message.content, scope));
     }
   }
   return encoded;
+}
+
+function isEmptyTurn(wire: JsonObject): boolean {
+  return wire.content === "" && Object.keys(wire).length === 2;
 }
 
 function withExtras(message: JsonObject, own: JsonObject | undefined): JsonObject {
