@@ -118,7 +118,11 @@ test("machine paths, loose versions and a lockfile that names or forgets somethi
 test("paths that a document names are looked for, from the root and from src", () => {
   const there = new Set(["src/core", "src/core/money.ts", "test/cases", "README.md"]);
   const document =
-    "`core/money.ts` `core/gone.ts` `test/cases/` `src/nothing/` `README.md` `GONE.md` `POST /v1/x` `text/plain`";
-  const missing = missingPaths(document, (path) => there.has(path.replace(/\/$/, "")));
+    "`core/money.ts` `core/gone.ts` `test/cases/` `src/nothing/` `README.md` `money.ts` `GONE.md` `POST /v1/x` `text/plain`";
+  const missing = missingPaths(
+    document,
+    (path) => there.has(path.replace(/\/$/, "")),
+    (name) => name === "README.md" || name === "money.ts",
+  );
   expect(missing).toEqual(["core/gone.ts", "src/nothing/", "GONE.md"].map((path) => `ARCHITECTURE.md: ${path}`));
 });

@@ -161,14 +161,18 @@ export function lockMistakes(lock: Lock): string[] {
 
 const FOLDERS = /^(src|test|bench|docs|scripts|bin|decisions|web|\.ci)\//;
 
-/** Paths in a document's code spans and links that are not there. A path may be given from `src/`. */
-export function missingPaths(document: string, exists: (path: string) => boolean): string[] {
+/** Paths in a document's code spans and links that are not there. A path may be given from `src/`, a file by its name alone. */
+export function missingPaths(
+  document: string,
+  exists: (path: string) => boolean,
+  isFileName: (name: string) => boolean,
+): string[] {
   const spans = [...document.matchAll(/`([^`\n]+)`|\]\(([^)#\s]+)\)/g)].map((match) => match[1] ?? match[2] ?? "");
   const layers = (path: string) => exists(`src/${path.split("/")[0]}`);
   return spans.flatMap((span) => {
     const looksLikePath = /^[\w.@-]+(\/[\w.@-]+)+\/?$/.test(span) && (FOLDERS.test(span) || layers(span));
-    const looksLikeFile = /^[\w-]+\.(ts|md|mjs|yaml)$/.test(span);
-    if (!looksLikePath && !looksLikeFile) return [];
-    return exists(span) || exists(`src/${span}`) ? [] : [`ARCHITECTURE.md: ${span}`];
+    const looksLikeFile = /^[\w-]+(\.test)?\.(ts|md|mjs|yaml)$/.test(span);
+    const there = looksLikeFile ? isFileName(span) : exists(span) || exists(`src/${span}`);
+    return (looksLikePath || looksLikeFile) && !there ? [`ARCHITECTURE.md: ${span}`] : [];
   });
 }
