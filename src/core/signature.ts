@@ -6,6 +6,15 @@ import { DIALECT_IDS, type DialectId, type Signature } from "./request.ts";
 
 const MARK = "sluice.";
 
+/** The mark where a JSON string begins: as it is, and as base64, in which Gemini's slot holds it. */
+const BEGINNINGS = [Buffer.from(`"${MARK}`), Buffer.from('"c2x1aWNlL')];
+
+/**
+ * Stands where a provider signed nothing although its format has a slot, in replies that are told in another format:
+ * without it the slot's own provider would take the content for its own, and refuse it. It proves nothing anywhere.
+ */
+export const UNSIGNED: Signature = { origin: "openai-chat", value: "" };
+
 /** The text for a signature slot of `target`: the bare value at its origin, else the value wrapped with its origin's name. */
 export function carrySignature(signature: Signature, target: DialectId): string {
   return signature.origin === target ? signature.value : `${MARK}${signature.origin}.${signature.value}`;
@@ -19,4 +28,14 @@ export function readSignature(text: string, source: DialectId): Signature {
     if (end > 0 && DIALECT_IDS.includes(origin)) return { origin, value: text.slice(end + 1) };
   }
   return { origin: source, value: text };
+}
+
+/**
+ * Whether a request's body may hold content of another origin, which its own upstream would refuse: such a body has to be
+ * decoded, so that the encoder leaves it out. A text of the user that begins like the mark counts too, which costs nothing
+ * but the shorter way.
+ */
+export function holdsWrapped(body: Uint8Array): boolean {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  return BEGINNINGS.some((beginning) => bytes.includes(beginning));
 }

@@ -6,6 +6,7 @@ import type { Candidate } from "../core/endpoint.ts";
 import type { GatewayError } from "../core/error.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import type { Loss } from "../core/loss.ts";
+import { holdsWrapped } from "../core/signature.ts";
 import type { Framing } from "../dialects/dialect.ts";
 import { convert } from "./convert.ts";
 import type { Inquiry } from "./inquiry.ts";
@@ -36,9 +37,12 @@ export interface Translation {
   whole(body: Uint8Array): Piece;
 }
 
-/** Bytes are relayed when both sides speak the same format in the same framing. */
+/**
+ * Bytes are relayed when both sides speak the same format in the same framing, and the conversation holds nothing that
+ * another provider said in an earlier turn.
+ */
 export function canRelay(inquiry: Inquiry, candidate: Candidate): boolean {
-  return inquiry.dialect.id === candidate.dialect && inquiry.framing === "sse";
+  return inquiry.dialect.id === candidate.dialect && inquiry.framing === "sse" && !holdsWrapped(inquiry.bytes);
 }
 
 /** Prepares the call for a candidate. Throws `invalid_request` when the caller's body cannot be decoded for a conversion. */
