@@ -135,18 +135,40 @@ function addSystem(history: History, parts: WirePart[], extras: Message["extras"
   if (content.length > 0) history.messages.push({ role: "system", content, ...(extras && { extras }) });
 }
 
+/** Model contents that stand together are one turn: some clients keep each chunk of a stream as a content of its own. */
 function addModel(history: History, parts: WirePart[], extras: Message["extras"]): void {
-  const content: AssistantPart[] = [];
-  history.open = history.messages.at(-1)?.role === "assistant" ? history.open : [];
+  const last = history.messages.at(-1);
+  const goesOn = last?.role === "assistant" && !extras ? last : undefined;
+  if (!goesOn) history.open = [];
+  const content: AssistantPart[] = goesOn?.content ?? [];
+  const before = content.length;
   for (const wire of parts) {
-    if (isSet(wire.part.functionResponse)) {
-      history.messages.push({ role: "tool", content: [decodeResult(history, wire)] });
-      continue;
-    }
     const part = decodeModelPart(history, wire);
-    if (part) content.push(part);
+    if (part && !(content.length > 0 && continues(content, part, content.length === before))) content.push(part);
   }
-  if (content.length > 0) history.messages.push({ role: "assistant", content, ...(extras && { extras }) });
+  if (!goesOn && content.length > 0) {
+    history.messages.push({ role: "assistant", content, ...(extras && { extras }) });
+  }
+}
+
+/**
+ * Joins a part with the one before where a stream cut them: texts on both sides of a content's border, and a signature of
+ * another format with the thought that it signs, which that format's upstream wants back as one.
+ */
+function continues(content: AssistantPart[], part: AssistantPart, isBorder: boolean): boolean {
+  const before = content.at(-1);
+  if (part.type !== "text" && part.type !== "thinking") return false;
+  if (before?.type !== part.type || before.signature || before.extras || part.extras) return false;
+  const isForeign = part.signature !== undefined && part.signature.origin !== GEMINI;
+  if (part.type === "thinking" && isForeign && !("redacted" in part)) {
+    for (let one = content.at(-2); one?.type === "thinking" && !one.signature; one = content.at(-2)) {
+      before.text = one.text + before.text;
+      content.splice(-2, 1);
+    }
+  } else if (!isBorder || part.signature) return false;
+  before.text += part.text;
+  if (part.signature) before.signature = part.signature;
+  return true;
 }
 
 function isSet(value: Json | undefined): boolean {

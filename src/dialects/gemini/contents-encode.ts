@@ -139,8 +139,9 @@ function pushPart(parts: JsonObject[], part: AnyPart, scope: Scope): void {
     case "file": {
       const { inlineData: _, fileData: __, ...own } = ownFields(part, scope);
       const encoded = encodeMedia(part);
-      if (!encoded) scope.losses.add(`messages.${part.type}`);
-      else parts.push({ ...own, ...encoded });
+      if (encoded) parts.push({ ...own, ...encoded });
+      else scope.losses.add(`messages.${part.type}`);
+      if (!encoded && part.type === "audio" && part.transcript) parts.push({ text: part.transcript });
       if (part.type === "image" && part.detail && part.detail !== "auto") scope.losses.add("messages.detail");
       if (part.type === "file" && part.filename !== undefined) scope.losses.add("messages.filename");
       return;

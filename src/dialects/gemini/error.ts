@@ -61,11 +61,12 @@ const CONTEXT_LENGTH =
 const TOO_LARGE = /payload size exceeds|request (?:entity )?(?:is )?too large/i;
 const WRONG_KEY = /api[ _]key (?:not valid|expired|not found)|API_KEY_INVALID/i;
 const WRONG_PLACE = /user location is not supported/i;
+const NO_CREDIT = /credits? (?:are|is|have been|has been) (?:depleted|exhausted)|billing (?:is|has been) disabled/i;
 const BLOCKED = /content (?:was |is )?(?:blocked|filtered)|safety polic/i;
 
 function kindOf(status: number, message: string, reasons: readonly string[]): FailureKind {
   if (reasons.includes("API_KEY_INVALID") || (status < 500 && WRONG_KEY.test(message))) return "authentication";
-  if (reasons.includes("BILLING_DISABLED")) return "billing";
+  if (reasons.includes("BILLING_DISABLED") || NO_CREDIT.test(message)) return "billing";
   if (status >= 400 && status < 429) {
     if (CONTEXT_LENGTH.test(message)) return "context-length";
     if (TOO_LARGE.test(message)) return "too-large";
@@ -103,6 +104,8 @@ export function readFailure(error: Json | undefined, status?: number): UpstreamF
   const told = code !== undefined && code >= 400 && code < 600 ? code : name && STATUS_BY_NAME[name];
   const effective = status ?? (told || 500);
   const reasons = details.map((detail) => asString(detail.reason)).filter((reason) => reason !== undefined);
+  // A debug detail may tell what the message hides.
+  const inner = details.map((detail) => asString(detail.detail)).filter((text) => text !== undefined);
   const retry = details.map((detail) => durationMs(asString(detail.retryDelay))).find((delay) => delay !== undefined);
   const sentence = /retry in ([\d.]+s)/i.exec(message)?.[1];
   const retryAfterMs = retry ?? durationMs(sentence);
@@ -111,7 +114,7 @@ export function readFailure(error: Json | undefined, status?: number): UpstreamF
   );
   const word = asString(object?.code) ?? name;
   return {
-    kind: kindOf(effective, message, reasons),
+    kind: kindOf(effective, [message, ...inner].join("\n"), reasons),
     status: effective,
     message,
     ...(word && { code: word }),

@@ -88,7 +88,8 @@ export class ReplyDecoder {
     if (states.length === 0 && blocked !== undefined) states.push(this.choice(0));
     const isFinished = blocked !== undefined || states.some((state) => state.finish !== undefined);
     if (!isFinished && !(isWhole && states.length > 0)) {
-      this.fail({ message: "The stream ended before the answer was complete.", code: "incomplete_stream" }, 502);
+      const message = isWhole ? "The answer holds no candidate." : "The stream ended before the answer was complete.";
+      this.fail({ message, code: isWhole ? "empty_answer" : "incomplete_stream" }, 502);
       return this.events;
     }
     let searches = 0;
@@ -179,7 +180,7 @@ export class ReplyDecoder {
     const logprobs = asObject(candidate.logprobsResult);
     const tokens = logprobs ? readLogprobs(logprobs) : [];
     if (tokens.length > 0) this.events.push({ type: "logprobs", choice: state.number, kind: "content", tokens });
-    if (candidate.finishReason !== undefined && candidate.finishReason !== null) state.finish = candidate.finishReason;
+    if (isFinish(candidate.finishReason)) state.finish = candidate.finishReason;
   }
 
   private part(state: ChoiceState, part: JsonObject): void {
@@ -288,6 +289,11 @@ export class ReplyDecoder {
     const extras = ownExtras({ ...state.extras, ...late });
     this.events.push({ type: "message-end", choice: state.number, finish, ...(extras && { extras }) });
   }
+}
+
+/** Whether the value says that the answer has ended; "unspecified" is what some encodings write for nothing. */
+function isFinish(value: Json | undefined): value is Json {
+  return value !== undefined && value !== null && value !== "" && value !== 0 && value !== "FINISH_REASON_UNSPECIFIED";
 }
 
 function mergeFields(into: JsonObject, fields: JsonObject | undefined, under?: string): void {

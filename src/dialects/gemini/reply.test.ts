@@ -1,0 +1,426 @@
+/** Unit tests of answers in both directions, whole and streamed: what other formats' answers become for Google's clients. */
+import { describe, expect, test } from "bun:test";
+import { checkOrder } from "../../../test/support/order.ts";
+import { GatewayError } from "../../core/error.ts";
+import type { CanonicalEvent } from "../../core/event.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import { collect } from "../../core/reply.ts";
+import type { CanonicalRequest } from "../../core/request.ts";
+import { emptyUsage } from "../../core/usage.ts";
+import type { EncodeContext, Framing } from "../dialect.ts";
+import { gemini } from "./index.ts";
+
+function context(request: Partial<CanonicalRequest> = {}): EncodeContext {
+  return {
+    id: "req_1",
+    createdAt: 1,
+    model: "asked/for",
+    request: { model: "m", stream: true, messages: [], ...request },
+    wantsStreamUsage: true,
+  };
+}
+
+function decode(chunks: Json[]): CanonicalEvent[] {
+  const decoder = gemini.streamDecoder({ id: "req_1" });
+  const events = chunks.flatMap((chunk) => decoder.frame({ event: undefined, data: JSON.stringify(chunk) }));
+  const all = [...events, ...decoder.end()];
+  checkOrder(all);
+  return all;
+}
+
+function parts(list: JsonObject[], finishReason?: Json, more: JsonObject = {}): JsonObject {
+  return { candidates: [{ content: { parts: list }, ...(finishReason !== undefined && { finishReason }), ...more }] };
+}
+
+function encodeText(events: CanonicalEvent[], framing: Framing = "sse", to = context()): string {
+  const encoder = gemini.streamEncoder(to, framing);
+  let text = "";
+  for (const event of events) if (event.type !== "error") text += encoder.event(event);
+  return text + encoder.end();
+}
+
+function encodeChunks(events: CanonicalEvent[], to = context()): JsonObject[] {
+  const text = encodeText(events, "sse", to);
+  return text
+    .split("\r\n\r\n")
+    .filter((block) => block !== "")
+    .map((block) => JSON.parse(block.slice("data: ".length)));
+}
+
+function firstCandidate(chunk: JsonObject | undefined): JsonObject {
+  return (chunk?.candidates as JsonObject[] | undefined)?.[0] ?? {};
+}
+
+function partsIn(chunks: JsonObject[]): Json[] {
+  return chunks.flatMap((chunk) => (firstCandidate(chunk).content as { parts: Json[] }).parts);
+}
+
+const END: CanonicalEvent = { type: "message-end", choice: 0, finish: { reason: "stop" } };
+
+describe("decoding", () => {
+  test("a signature on an empty text in the last chunk stays with the text", () => {
+    const reply = collect(
+      decode([
+        parts([{ text: "Hel" }]),
+        parts([{ text: "lo" }]),
+        parts([{ text: "", thoughtSignature: "S=" }], "STOP"),
+      ]),
+    );
+    expect(reply.choices[0]?.parts).toEqual([
+      { type: "text", text: "Hello", signature: { origin: "gemini", value: "S=" } },
+    ]);
+  });
+
+  test("a signature without any text is a text of its own", () => {
+    const reply = collect(
+      decode([
+        parts([{ functionCall: { name: "f" }, thoughtSignature: "A=" }]),
+        parts([{ text: "", thoughtSignature: "B=" }], "STOP"),
+      ]),
+    );
+    expect(reply.choices[0]?.parts).toEqual([
+      {
+        type: "tool-call",
+        id: "callgm_req1_0",
+        name: "f",
+        kind: "function",
+        arguments: "{}",
+        signature: { origin: "gemini", value: "A=" },
+      },
+      { type: "text", text: "", signature: { origin: "gemini", value: "B=" } },
+    ]);
+    expect(reply.choices[0]?.finish.reason).toBe("tool-calls");
+  });
+
+  test("thoughts, texts, code and pictures keep their order", () => {
+    const code = { executableCode: { language: "PYTHON", code: "1" }, thoughtSignature: "C=" };
+    const events = decode([
+      parts([{ text: "hm", thought: true }]),
+      parts([{ text: "so ", thought: false }, { text: "be it" }, code, {}]),
+      parts([{ inlineData: { mimeType: "image/png", data: "AA==" } }], "STOP"),
+    ]);
+    expect(collect(events).choices[0]?.parts).toEqual([
+      { type: "thinking", text: "hm" },
+      { type: "text", text: "so be it" },
+      { type: "opaque", dialect: "gemini", value: code },
+      { type: "image", source: { type: "base64", data: "AA==", mediaType: "image/png" } },
+    ]);
+  });
+
+  test("streamed arguments are put together", () => {
+    const call = (functionCall: JsonObject) => parts([{ functionCall }]);
+    const piece = (jsonPath: string, value: JsonObject) =>
+      call({ partialArgs: [{ jsonPath, ...value }], willContinue: true });
+    const events = decode([
+      call({ name: "cook", willContinue: true }),
+      piece("$.steps[1].text", { stringValue: "sti", willContinue: true }),
+      piece("$.steps[1].text", { stringValue: "r", willContinue: true }),
+      piece("$.steps[1].text", { stringValue: "" }),
+      piece("$['na.me']", { numberValue: 2 }),
+      piece("$.ok", { boolValue: true }),
+      piece("$.none", { nullValue: "NULL_VALUE" }),
+      call({}),
+      parts([], "STOP"),
+    ]);
+    const part = collect(events).choices[0]?.parts[0];
+    expect(part?.type === "tool-call" && JSON.parse(part.arguments)).toEqual({
+      steps: [null, { text: "stir" }],
+      "na.me": 2,
+      ok: true,
+      none: null,
+    });
+  });
+
+  test("finish reasons: several, as numbers, unknown", () => {
+    const reason = (...words: Json[]) => {
+      const reply = collect(decode(words.map((word) => parts([{ text: "x" }], word))));
+      return [reply.choices[0]?.finish.reason, reply.choices[0]?.finish.native?.value];
+    };
+    expect(reason("STOP", "MAX_TOKENS")).toEqual(["length", "MAX_TOKENS"]);
+    expect(reason(0, 1)).toEqual(["stop", 1]);
+    expect(reason("SAFETY")).toEqual(["content-filter", "SAFETY"]);
+    expect(reason("BRAND_NEW")).toEqual(["other", "BRAND_NEW"]);
+    expect(reason("toString")).toEqual(["other", "toString"]);
+  });
+
+  test("a blocked prompt is a filtered answer, and is told so again", () => {
+    const body = {
+      promptFeedback: { blockReason: "SAFETY" },
+      usageMetadata: { promptTokenCount: 4, totalTokenCount: 4 },
+    };
+    const events = gemini.decodeReply(body, { id: "req_1" });
+    checkOrder(events);
+    expect(collect(events).choices[0]?.finish.reason).toBe("content-filter");
+    expect(gemini.encodeReply(collect(events), context())).toMatchObject({ promptFeedback: { blockReason: "SAFETY" } });
+    expect(encodeChunks(events)).toHaveLength(1);
+    expect(encodeChunks(events)[0]).toMatchObject({ promptFeedback: { blockReason: "SAFETY" } });
+  });
+
+  test("a stream without a finish reason is incomplete; an error in it ends it, bare or framed", () => {
+    expect(decode([parts([{ text: "x" }])]).at(-1)).toMatchObject({
+      type: "error",
+      failure: { code: "incomplete_stream" },
+    });
+    const broken = decode([
+      parts([{ text: "x" }]),
+      { error: { code: 503, message: "busy", status: "UNAVAILABLE" } },
+      parts([{ text: "y" }]),
+    ]);
+    expect(broken.at(-1)).toMatchObject({
+      type: "error",
+      failure: { kind: "overloaded", status: 503, code: "UNAVAILABLE" },
+    });
+  });
+
+  test("bodies that are no answer become an error", () => {
+    for (const body of [null, "text", 5, [], {}, { candidates: [] }, { error: "bad" }, [{ error: { code: 500 } }]]) {
+      expect(gemini.decodeReply(body as Json, { id: "x" }).at(-1)?.type).toBe("error");
+    }
+  });
+
+  test("citations count in UTF-16 units, though the wire counts bytes", () => {
+    const text = "é👋 Lisbon is sunny.";
+    const bytes = Buffer.byteLength("é👋 ");
+    const segment = { startIndex: bytes, endIndex: bytes + "Lisbon is sunny.".length, text: "Lisbon is sunny." };
+    const groundingMetadata = {
+      groundingChunks: [{ web: { uri: "https://a.example", title: "A" } }],
+      groundingSupports: [{ segment, groundingChunkIndices: [0] }],
+      webSearchQueries: ["q1", "q2"],
+    };
+    const events = decode([
+      parts([{ text: text.slice(0, 5) }]),
+      { ...parts([{ text: text.slice(5) }], "STOP", { groundingMetadata }), usageMetadata: { promptTokenCount: 1 } },
+    ]);
+    const reply = collect(events);
+    expect(reply.choices[0]?.parts[0]).toMatchObject({
+      text,
+      annotations: [{ type: "url", url: "https://a.example", title: "A", start: 4, end: text.length }],
+    });
+    expect(reply.usage?.webSearches).toBe(2);
+    expect(reply.choices[0]?.extras?.gemini).toEqual({ groundingMetadata });
+  });
+});
+
+describe("usage", () => {
+  const usageOf = (usageMetadata: JsonObject) => collect(decode([{ ...parts([], "STOP"), usageMetadata }])).usage;
+
+  test("cached tokens are inside the prompt, thoughts beside the candidates, tools' tokens beside the prompt", () => {
+    const usage = usageOf({
+      promptTokenCount: 100,
+      cachedContentTokenCount: 60,
+      toolUsePromptTokenCount: 7,
+      candidatesTokenCount: 20,
+      thoughtsTokenCount: 30,
+      totalTokenCount: 157,
+    });
+    expect(usage).toEqual({ ...emptyUsage("measured"), input: 47, cacheRead: 60, output: 20, thinking: 30 });
+  });
+
+  test("modalities are classes of their own, without what was cached of them", () => {
+    const usage = usageOf({
+      promptTokenCount: 100,
+      cachedContentTokenCount: 40,
+      promptTokensDetails: [
+        { modality: "TEXT", tokenCount: 10 },
+        { modality: "IMAGE", tokenCount: 60 },
+        { modality: 4, tokenCount: 30 },
+      ],
+      cacheTokensDetails: [{ modality: "IMAGE", tokenCount: 40 }],
+      candidatesTokenCount: 50,
+      candidatesTokensDetails: [{ modality: "AUDIO", tokenCount: 45 }],
+    });
+    expect(usage).toMatchObject({
+      input: 10,
+      cacheRead: 40,
+      imageInput: 20,
+      audioInput: 30,
+      output: 5,
+      audioOutput: 45,
+    });
+  });
+
+  test("an imitator that counts thoughts among the candidates is found out by its total", () => {
+    const usage = usageOf({
+      promptTokenCount: 10,
+      candidatesTokenCount: 20,
+      thoughtsTokenCount: 15,
+      totalTokenCount: 30,
+    });
+    expect(usage).toMatchObject({ input: 10, output: 5, thinking: 15 });
+  });
+
+  test("nonsense counts as nothing", () => {
+    expect(usageOf({ promptTokenCount: -5, candidatesTokenCount: "9", totalTokenCount: null })).toEqual(
+      emptyUsage("measured"),
+    );
+  });
+});
+
+describe("encoding a stream", () => {
+  test("chunks are CRLF-framed data and nothing else, the last one says how it ended", () => {
+    const text = encodeText([
+      { type: "message-start", id: "chatcmpl-1", model: "gpt" },
+      { type: "part-start", choice: 0, part: 0, start: { type: "text" } },
+      { type: "text-delta", choice: 0, part: 0, text: "hi" },
+      { type: "part-end", choice: 0, part: 0 },
+      { type: "usage", usage: { ...emptyUsage("measured"), input: 3, output: 1 } },
+      END,
+    ]);
+    const tail = '"modelVersion":"asked/for","responseId":"req_1"}\r\n\r\n';
+    expect(text).toBe(
+      `data: {"candidates":[{"content":{"parts":[{"text":"hi"}],"role":"model"},"index":0}],${tail}` +
+        'data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP","index":0}],' +
+        '"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":1,"totalTokenCount":4},' +
+        tail,
+    );
+  });
+
+  test("as a JSON array it is one document, empty or not, also when it breaks off", () => {
+    const start: CanonicalEvent = { type: "message-start" };
+    expect(JSON.parse(encodeText([start, END], "json-array"))).toHaveLength(1);
+    expect(encodeText([], "json-array")).toBe("[]");
+    const error = new GatewayError("upstream_unavailable", "Gone.");
+    const fresh = gemini.streamEncoder(context(), "json-array");
+    expect(JSON.parse(fresh.error(error))).toMatchObject([{ error: { code: 503, status: "UNAVAILABLE" } }]);
+    const begun = gemini.streamEncoder(context(), "json-array");
+    const text = begun.event(start) + begun.event({ ...END });
+    expect(JSON.parse(text + begun.error(error))).toHaveLength(2);
+    const relayed = gemini.encodeStreamError(error, "req_1", "json-array");
+    expect(JSON.parse(`[{}${relayed}`)).toHaveLength(2);
+  });
+
+  test("an error in server-sent events is a bare document", () => {
+    const text = gemini.streamEncoder(context(), "sse").error(new GatewayError("upstream_timeout", "Too slow."));
+    expect(JSON.parse(text)).toMatchObject({ error: { code: 504, message: "Too slow.", status: "DEADLINE_EXCEEDED" } });
+  });
+
+  test("a call is written whole, with id and signature, when its arguments are complete", () => {
+    const chunks = encodeChunks([
+      { type: "message-start" },
+      {
+        type: "part-start",
+        choice: 0,
+        part: 0,
+        start: { type: "tool-call", id: "call_1", name: "f", kind: "function" },
+      },
+      { type: "tool-call-delta", choice: 0, part: 0, arguments: '{"a"' },
+      { type: "tool-call-delta", choice: 0, part: 0, arguments: ":1}" },
+      { type: "signature", choice: 0, part: 0, signature: { origin: "gemini", value: "S=" } },
+      { type: "part-end", choice: 0, part: 0 },
+      { type: "message-end", choice: 0, finish: { reason: "tool-calls" } },
+    ]);
+    expect(partsIn(chunks)).toEqual([
+      { functionCall: { id: "call_1", name: "f", args: { a: 1 } }, thoughtSignature: "S=" },
+      { text: "" },
+    ]);
+  });
+
+  test("a call that the output limit cut off is not written; one that is merely odd is", () => {
+    const events = (reason: "length" | "tool-calls"): CanonicalEvent[] => [
+      { type: "message-start" },
+      { type: "part-start", choice: 0, part: 0, start: { type: "tool-call", id: "c", name: "f", kind: "function" } },
+      { type: "tool-call-delta", choice: 0, part: 0, arguments: '{"path":"/a","text":"half' },
+      { type: "part-end", choice: 0, part: 0 },
+      { type: "message-end", choice: 0, finish: { reason } },
+    ];
+    expect(partsIn(encodeChunks(events("length")))).toEqual([{ text: "" }]);
+    expect(partsIn(encodeChunks(events("tool-calls")))).toEqual([
+      { functionCall: { id: "c", name: "f", args: { path: "/a", text: "half" } } },
+    ]);
+    expect(gemini.encodeReply(collect(events("length")), context())).toMatchObject({
+      candidates: [{ content: { parts: [] }, finishReason: "MAX_TOKENS" }],
+    });
+  });
+
+  test("names that were flattened for the upstream come back as they were offered", () => {
+    const tools: CanonicalRequest["tools"] = [{ type: "function", name: "a.b:c" }];
+    const chunks = encodeChunks(
+      [
+        { type: "message-start" },
+        {
+          type: "part-start",
+          choice: 0,
+          part: 0,
+          start: { type: "tool-call", id: "1", name: "a_b_c", kind: "function" },
+        },
+        { type: "part-end", choice: 0, part: 0 },
+        END,
+      ],
+      context({ tools }),
+    );
+    expect(partsIn(chunks)[0]).toEqual({ functionCall: { id: "1", name: "a.b:c", args: {} } });
+  });
+
+  test("a signature of another provider survives the caller's round trip as valid base64", () => {
+    for (const redacted of [false, true]) {
+      const signature = { origin: "anthropic-messages", value: "EqoB/+==" } as const;
+      const thinking = { type: "thinking", text: "", signature, ...(redacted && { redacted }) } as const;
+      const wire = gemini.encodeReply(
+        { choices: [{ parts: [thinking, { type: "text", text: "ok" }], finish: { reason: "stop" } }] },
+        context(),
+      );
+      const content = firstCandidate(wire).content as { parts: JsonObject[] };
+      const slot = String(content.parts[0]?.thoughtSignature);
+      expect(Buffer.from(slot, "base64").toString("base64")).toBe(slot);
+      const urlSafe = slot.replaceAll("+", "-").replaceAll("/", "_");
+      for (const text of [slot, urlSafe]) {
+        const history = [{ role: "model", parts: [{ ...content.parts[0], thoughtSignature: text }, content.parts[1]] }];
+        const request = gemini.decodeRequest({ contents: history } as JsonObject, { model: "m" });
+        expect(request.messages[0]?.content[0]).toEqual(thinking);
+      }
+    }
+  });
+
+  test("annotations of another format become grounding metadata with byte offsets", () => {
+    const text = "é Lisbon";
+    const chunks = encodeChunks([
+      { type: "message-start" },
+      { type: "part-start", choice: 0, part: 0, start: { type: "text" } },
+      { type: "text-delta", choice: 0, part: 0, text },
+      {
+        type: "annotation",
+        choice: 0,
+        part: 0,
+        annotation: { type: "url", url: "https://a.example", start: 2, end: 8 },
+      },
+      { type: "part-end", choice: 0, part: 0 },
+      END,
+    ]);
+    expect(firstCandidate(chunks.at(-1)).groundingMetadata).toEqual({
+      groundingChunks: [{ web: { uri: "https://a.example" } }],
+      groundingSupports: [{ segment: { startIndex: 3, endIndex: 9, text: "Lisbon" }, groundingChunkIndices: [0] }],
+    });
+  });
+
+  test("several answers are candidates of their own", () => {
+    const choice = (number: number): CanonicalEvent[] => [
+      { type: "part-start", choice: number, part: 0, start: { type: "text" } },
+      { type: "text-delta", choice: number, part: 0, text: `answer ${number}` },
+      { type: "part-end", choice: number, part: 0 },
+    ];
+    const events: CanonicalEvent[] = [
+      { type: "message-start" },
+      ...choice(0),
+      ...choice(1),
+      END,
+      { ...END, choice: 1 },
+    ];
+    const again = decode(encodeChunks(events));
+    expect(collect(again).choices.map((one) => one.parts)).toEqual(collect(events).choices.map((one) => one.parts));
+  });
+
+  test("log probabilities come back as they went", () => {
+    const tokens = [{ token: "a", logprob: -0.5, top: [{ token: "b", logprob: -2 }] }];
+    const events: CanonicalEvent[] = [
+      { type: "message-start" },
+      { type: "logprobs", choice: 0, kind: "content", tokens },
+      END,
+    ];
+    expect(collect(decode(encodeChunks(events))).choices[0]?.logprobs).toEqual({ content: tokens });
+  });
+
+  test("a silent stream is kept alive with white space only", () => {
+    expect(gemini.keepAlive("sse").trim()).toBe("");
+    expect(gemini.keepAlive("json-array").trim()).toBe("");
+  });
+});
