@@ -12,7 +12,8 @@ import { SseLimitError } from "../upstream/sse.ts";
 import { fromFault, retryElsewhere, toError } from "./failure.ts";
 import type { Inquiry } from "./inquiry.ts";
 import { Meter } from "./meter.ts";
-import { type Piece, type ReplyStream, type Translation, translate } from "./translate.ts";
+import { translate } from "./translate.ts";
+import type { Piece, ReplyStream, Translation } from "./translation.ts";
 
 export interface AttemptLimits {
   readonly maxAttempts: number;

@@ -11,7 +11,7 @@ import type { Dialect, EncodeContext, StreamEncoder } from "../dialects/dialect.
 import { DIALECTS } from "../dialects/index.ts";
 import { createSseParser } from "../upstream/sse.ts";
 import { dialectHeaders, type Inquiry } from "./inquiry.ts";
-import type { Piece, ReplyStream, Translation } from "./translate.ts";
+import type { Piece, ReplyStream, Translation } from "./translation.ts";
 
 const decoder = new TextDecoder();
 

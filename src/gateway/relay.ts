@@ -3,24 +3,25 @@
  * A copy of the stream runs through the same decoder as a conversion's, for metering; its failure never harms the caller's stream.
  */
 import type { Candidate } from "../core/endpoint.ts";
+import { invalidRequest } from "../core/error.ts";
 import type { CanonicalEvent } from "../core/event.ts";
-import { patchJson } from "../core/patch.ts";
+import { type Edit, PatchError, patchJson } from "../core/patch.ts";
 import type { Dialect, StreamDecoder } from "../dialects/dialect.ts";
 import { createSseParser, DEFAULT_MAX_EVENT_BYTES, SseLimitError } from "../upstream/sse.ts";
 import { parseReply } from "./convert.ts";
 import { dialectHeaders, type Inquiry } from "./inquiry.ts";
-import type { Piece, ReplyStream, Translation } from "./translate.ts";
+import type { Piece, ReplyStream, Translation } from "./translation.ts";
 
 const NOTHING: Piece = { output: "", events: [] };
 
-/** Prepares a relay. The body keeps every byte but those of the patched fields. */
+/** Prepares a relay. The body keeps every byte but those of the patched fields. Throws `invalid_request` when it can't be patched. */
 export function relay(inquiry: Inquiry, candidate: Candidate): Translation {
   const { dialect, head } = inquiry;
   const { upstreamModel, quirks } = candidate.endpoint;
   const edits = dialect.relayEdits(head, { model: upstreamModel, quirks: quirks[dialect.id] ?? {} });
   return {
     path: "relay",
-    body: edits.length === 0 ? inquiry.bytes : patchJson(inquiry.bytes, edits),
+    body: edits.length === 0 ? inquiry.bytes : patch(inquiry.bytes, edits),
     headers: dialectHeaders(inquiry, dialect),
     losses: [],
     stream: () => relayStream(dialect, inquiry.id, !head.wantsStreamUsage),
@@ -29,6 +30,15 @@ export function relay(inquiry: Inquiry, candidate: Candidate): Translation {
       return { output: bytes, events };
     },
   };
+}
+
+function patch(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
+  try {
+    return patchJson(bytes, edits);
+  } catch (error) {
+    if (error instanceof PatchError) throw invalidRequest(`The request body cannot be passed on: ${error.message}.`);
+    throw error;
+  }
 }
 
 function observe(decode: () => readonly CanonicalEvent[]): readonly CanonicalEvent[] {

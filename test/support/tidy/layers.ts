@@ -32,7 +32,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "usage",
     "telemetry",
   ],
-  surfaces: ["core", "gateway"],
+  surfaces: ["core", "dialects", "gateway"],
   config: ["core", "identity"],
 };
 
