@@ -120,15 +120,20 @@ export function encodeReplyPart(part: ReplyPart, names: ToolNames): JsonObject[]
       const call = restoreToolCall(part, names);
       const text = call.kind === "custom" ? wrapCustomInput(call.arguments) : call.arguments;
       const { value } = parseArguments(text);
-      const name = call.namespace === undefined ? call.name : names.flatten(call.name, call.namespace);
       return [
         ...signatureBlock(part.signature),
-        { type: "tool_use", id: wireToolId(call.id), name, input: value, ...own },
+        { type: "tool_use", id: wireToolId(call.id), name: callName(call, names), input: value, ...own },
       ];
     }
     default:
       return encodeWhole(part);
   }
+}
+
+/** The name that the caller knows a call by: as it offered the tool, whatever namespace the upstream put it in. */
+export function callName(call: { name: string; namespace?: string }, names: ToolNames): string {
+  if (call.namespace === undefined) return call.name;
+  return names.restore(call.name)?.name ?? names.flatten(call.name, call.namespace);
 }
 
 /** A part that has no form of its own in a reply, as blocks: verbatim where it came from here, else a note in words. */

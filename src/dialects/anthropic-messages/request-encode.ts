@@ -26,6 +26,11 @@ const MAX_USER_ID_LENGTH = 256;
 
 /** Fields of other dialects about transport or storage, whose absence changes nothing in the answer. */
 const HARMLESS = new Set([
+  // Wishes about routing and accounting that the gateway itself fulfils.
+  "provider",
+  "models",
+  "route",
+  "usage",
   "stream_options",
   "store",
   "include",
@@ -137,7 +142,7 @@ function encodeOutputFormat(format: OutputFormat, body: JsonObject, { target, lo
 function encodeExtras(extras: Extras, body: JsonObject, { losses }: FieldScope): void {
   const told: Extras = {};
   for (const [dialect, fields] of Object.entries(extras)) {
-    const kept = Object.entries(fields).filter(([field]) => dialect === OWN || !HARMLESS.has(field));
+    const kept = Object.entries(fields).filter(([field, value]) => dialect === OWN || !isHarmless(field, value));
     told[dialect as keyof Extras] = Object.fromEntries(kept);
   }
   const own = wireFields(loseForeignExtras(told, OWN, losses));
@@ -147,6 +152,12 @@ function encodeExtras(extras: Extras, body: JsonObject, { losses }: FieldScope):
     if (written && value) body[key] = { ...written, ...value };
     else body[key] ??= own[key];
   }
+}
+
+function isHarmless(field: string, value: unknown): boolean {
+  if (HARMLESS.has(field)) return true;
+  // Which earlier thoughts stay in sight: here that is always the same.
+  return field === "reasoning" && Object.keys(asObject(value) ?? {}).every((key) => key === "context");
 }
 
 function hasMarks({ system, messages, tools }: CanonicalRequest): boolean {

@@ -14,7 +14,7 @@ import { restoreToolCall, type ToolNames, toolNames } from "../tool-names.ts";
 import { urlCitation } from "./blocks-encode.ts";
 import { encodeStreamError } from "./error.ts";
 import { encodeFinish } from "./finish.ts";
-import { encodeReplyPart, messageId } from "./reply.ts";
+import { callName, encodeReplyPart, messageId } from "./reply.ts";
 import { encodeUsage } from "./usage.ts";
 import { ASSEMBLED_INPUT, OWN, wireFields, wireToolId } from "./wire.ts";
 
@@ -167,11 +167,11 @@ class MessagesStream implements StreamEncoder {
   /** Writes the start of a call with what was held back of its arguments. */
   private release(block: Block): string {
     if (block.written || block.start.type !== "tool-call") return "";
-    const { id, name, namespace, kind, extras } = block.start;
+    const { id, kind, extras } = block.start;
     block.written = true;
-    const wireName = namespace === undefined ? name : this.names.flatten(name, namespace);
+    const name = callName(block.start, this.names);
     const own = wireFields(extras?.[OWN]);
-    const begin = this.blocks.start({ type: "tool_use", id: wireToolId(id), name: wireName, input: {}, ...own });
+    const begin = this.blocks.start({ type: "tool_use", id: wireToolId(id), name, input: {}, ...own });
     const opening = kind === "custom" ? this.blocks.inputDelta('{"input":"') : "";
     return begin + opening + this.argumentsDelta(block, block.held);
   }
