@@ -108,7 +108,8 @@ export function encodeReplyPart(part: ReplyPart, names: ToolNames): JsonObject[]
   const own = wireFields(part.extras?.[OWN]);
   switch (part.type) {
     case "text":
-      return [...signatureBlock(part.signature), encodeReplyText(part, own)];
+      // A text's signature is not carried: callers expect the text in the first block, and its origin does without.
+      return [encodeReplyText(part, own)];
     case "refusal":
       return [{ type: "text", text: part.text, ...own }];
     case "thinking": {
