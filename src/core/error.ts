@@ -83,8 +83,19 @@ export function invalidRequest(message: string, param?: string): GatewayError {
 /** Any thrown thing as a GatewayError: what is not one already is `internal_error`, its text kept in `detail` only. */
 export function toGatewayError(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
-  const detail = thrown instanceof Error ? `${thrown.name}: ${thrown.message}\n${thrown.stack ?? ""}` : String(thrown);
-  return new GatewayError("internal_error", "Something went wrong inside the gateway.", { detail, cause: thrown });
+  return new GatewayError("internal_error", "Something went wrong inside the gateway.", {
+    detail: describe(thrown),
+    cause: thrown,
+  });
+}
+
+/** Text about a thrown thing. Even an object that cannot become text must not turn one failure into another. */
+function describe(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? `${thrown.name}: ${thrown.message}\n${thrown.stack ?? ""}` : String(thrown);
+  } catch {
+    return "something was thrown that cannot be shown as text";
+  }
 }
 
 /** What an upstream's failure means, whatever words it used. */

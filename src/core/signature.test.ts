@@ -1,44 +1,56 @@
+/**
+ * Tests of signatures that travel through foreign formats.
+ * A signature that comes back changed makes its origin refuse the conversation.
+ */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { DIALECT_IDS } from "./request.ts";
-import { carrySignature, holdsWrapped, readSignature, UNSIGNED } from "./signature.ts";
+import { DIALECT_IDS, type DialectId } from "./request.ts";
+import { carrySignature, readSignature } from "./signature.ts";
 
-const dialect = fc.constantFrom(...DIALECT_IDS);
-const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+const ids = fc.constantFrom<DialectId[]>(...DIALECT_IDS);
 
-test("a signature comes back from any foreign slot as it was", () => {
-  fc.assert(
-    fc.property(dialect, dialect, fc.base64String(), (origin, target, value) => {
-      const signature = { origin, value };
-      expect(readSignature(carrySignature(signature, target), target)).toEqual(signature);
-    }),
-  );
-});
-
-test("a body that holds a wrapped signature is recognised, bare and in base64", () => {
-  fc.assert(
-    fc.property(dialect, fc.base64String(), (origin, value) => {
-      for (const target of DIALECT_IDS.filter((id) => id !== origin)) {
-        const slot = carrySignature({ origin, value }, target);
-        expect(holdsWrapped(bytesOf({ messages: [{ content: [{ type: "thinking", signature: slot }] }] }))).toBe(true);
-        const inBase64 = Buffer.from(slot).toString("base64");
-        expect(holdsWrapped(bytesOf({ contents: [{ parts: [{ thoughtSignature: inBase64 }] }] }))).toBe(true);
+for (const origin of DIALECT_IDS) {
+  for (const target of DIALECT_IDS) {
+    test(`a signature of ${origin} comes back from ${target} as it was`, () => {
+      for (const value of ["EqQBCgIYAhIM+/=", "", "a.b.c", "sluic", "{}", "é\n\u0000"]) {
+        expect(readSignature(carrySignature({ origin, value }, target), target)).toEqual({ origin, value });
       }
+    });
+  }
+}
+
+test("at its origin it is the bare value, elsewhere it is not", () => {
+  fc.assert(
+    fc.property(ids, ids, fc.string(), (origin, target, value) => {
+      expect(carrySignature({ origin, value }, target) === value).toBe(origin === target);
     }),
   );
 });
 
-test("what nobody signed is recognised too, and proves nothing", () => {
-  for (const target of DIALECT_IDS.filter((id) => id !== UNSIGNED.origin)) {
-    const slot = carrySignature(UNSIGNED, target);
-    expect(holdsWrapped(bytesOf({ signature: slot }))).toBe(true);
-    expect(readSignature(slot, target)).toEqual(UNSIGNED);
-  }
+test("any value comes back through any format", () => {
+  const values = fc.string({ unit: "grapheme" }).filter((value) => !value.startsWith("sluice."));
+  fc.assert(
+    fc.property(ids, ids, values, (origin, target, value) => {
+      expect(readSignature(carrySignature({ origin, value }, target), target)).toEqual({ origin, value });
+    }),
+  );
 });
 
-test("a provider's own signatures and talk about the mark are nothing of the kind", () => {
-  expect(
-    holdsWrapped(bytesOf({ signature: "EqQBCkYIARgCKkBz", text: "I wrote sluice. and c2x1aWNlLg== myself" })),
-  ).toBe(false);
-  expect(holdsWrapped(new Uint8Array(0))).toBe(false);
+test("one that another gateway of this kind has wrapped already keeps both wrappings", () => {
+  const value = carrySignature({ origin: "gemini", value: "x" }, "anthropic-messages");
+  const carried = carrySignature({ origin: "anthropic-messages", value }, "openai-chat");
+  expect(readSignature(carried, "openai-chat")).toEqual({ origin: "anthropic-messages", value });
+});
+
+test("text that only looks wrapped belongs to the format it stands in", () => {
+  for (const text of [
+    "sluice.",
+    "sluice.gemini",
+    "sluice.nobody.abc",
+    "sluice..x",
+    "sluice.geminix",
+    "Sluice.gemini.x",
+  ]) {
+    expect(readSignature(text, "openai-chat")).toEqual({ origin: "openai-chat", value: text });
+  }
 });

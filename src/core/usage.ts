@@ -65,12 +65,12 @@ export function tokenCount(value: unknown): number {
 
 /**
  * Splits a total into a remainder and its named shares, never below zero.
- * Shares that together exceed the total are cut in order, so that the classes always add up to the total.
+ * Shares that together exceed the total are cut in order, and negative ones count as none, so that the classes always add up to the total.
  */
 export function split(total: number, ...shares: number[]): [remainder: number, ...shares: number[]] {
   let left = total;
   const cut = shares.map((share) => {
-    const kept = Math.min(share, left);
+    const kept = Math.min(Math.max(share, 0), left);
     left -= kept;
     return kept;
   });
