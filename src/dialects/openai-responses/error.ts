@@ -61,7 +61,7 @@ const STATUS_OF_KIND: Record<FailureKind, number> = {
 
 const OVERFLOW =
   /context (window|length)|maximum context|prompt is too long|input is too long|exceeds? the (maximum|max|model'?s?) .{0,30}(tokens|context)|too many (input )?tokens/i;
-const RETRY_WORDS = /try again in ([\d.]+) ?(ms|s|m)\b/i;
+const RETRY_WORDS = /try again in (?:(\d{1,6})m ?)?([\d.]{1,12}) ?(ms|s)\b/i;
 
 function kindOf(code: string | undefined, type: string | undefined, status: number, message: string): FailureKind {
   const named = (code && KIND_OF_CODE[code]) || (type && KIND_OF_CODE[type]) || undefined;
@@ -103,8 +103,8 @@ function failureOf(body: JsonObject | undefined, status: number): UpstreamFailur
   if (name !== undefined) failure.code = name;
   const param = asString(error.param);
   if (param !== undefined) failure.param = param;
-  const wait = RETRY_WORDS.exec(failure.message);
-  if (wait && kind !== "billing") failure.retryAfterMs = milliseconds(Number(wait[1]), wait[2] as string);
+  const wait = kind === "billing" ? undefined : waitInWords(failure.message);
+  if (wait !== undefined) failure.retryAfterMs = wait;
   return failure;
 }
 
@@ -117,9 +117,12 @@ function detailOf(value: Json | undefined): string | undefined {
   return typeof value === "string" ? value : JSON.stringify(value).slice(0, MAX_RAW_MESSAGE);
 }
 
-function milliseconds(amount: number, unit: string): number | undefined {
-  if (!Number.isFinite(amount)) return undefined;
-  return Math.ceil(amount * (unit === "ms" ? 1 : unit === "m" ? 60_000 : 1000));
+/** "Please try again in 1m2.5s" in milliseconds. */
+function waitInWords(message: string): number | undefined {
+  const told = RETRY_WORDS.exec(message);
+  const amount = Number(told?.[2]);
+  if (!told || !(amount >= 0)) return undefined;
+  return Math.ceil(Number(told[1] ?? 0) * 60_000 + (told[3] === "ms" ? amount : amount * 1000));
 }
 
 /** How long the headers say to wait. A date is counted from the answer's own `date`. */

@@ -231,6 +231,9 @@ function encodeReasoningWish(reasoning: Reasoning, body: JsonObject, { target, l
     if (wish.effort !== undefined && wish.effort !== "none") losses.add("reasoning");
     return;
   }
+  // Formats that ask for thinking in so many words show it by default.
+  const showsByDefault = reasoning.mode === "on" || reasoning.mode === "adaptive";
+  if (reasoning.show === undefined && showsByDefault) wish.summary = "auto";
   if (Object.keys(wish).length > 0) body.reasoning = wish;
 }
 
