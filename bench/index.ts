@@ -1,82 +1,43 @@
 /**
  * `npm run bench`: what the gateway costs beside a bare proxy in the same run, against the same upstream.
  * Prints CPU time per request and per live chunk, added latency, start-up time and memory; ratios are what to quote.
- * Parameters: `--quick` for a tenth of the requests, `--only TEXT` for rows whose name holds it, `--postgres URL` to keep the database in another process.
+ *
+ * Both are warmed up first, then measured in short turns, one after the other; every figure is the median of the turns,
+ * so that whatever else the machine does hits both alike. Parameters:
+ * `--quick`          a smoke test: few requests, figures without meaning
+ * `--only TEXT`      only the rows whose name holds the text (`relay`, `stream`, `live`, `many` …)
+ * `--postgres URL`   keeps the database in another process, whose work is then in no figure
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { latencies, load, type Shape } from "./load.ts";
-import { type Measured, start } from "./process.ts";
+import { type Measured, type Shares, start, total } from "./process.ts";
+import { CHUNKS, liveRows, longRow, type Row, rows } from "./requests.ts";
 
 const quick = process.argv.includes("--quick");
-const scale = quick ? 10 : 1;
-const REQUESTS = 10_000 / scale;
-const STREAMS = 3_000 / scale;
-const CHUNKS = 64;
+const scale = quick ? 20 : 1;
+/** Compilers need some twenty thousand requests before a figure holds. */
+const WARM_REQUESTS = 20_000 / scale;
+const WARM_ROW_REQUESTS = 3_000 / scale;
+const WARM_ROW_STREAMS = 600 / scale;
+const TURNS = quick ? 3 : 11;
+const REQUESTS = 1_000 / scale;
+const STREAMS = 300 / scale;
+const LIVE_TURNS = quick ? 1 : 5;
 const LIVE_STREAMS = 200 / scale;
 const MANY_STREAMS = 2_000 / scale;
+const LATENCIES = 400 / scale;
 const CONCURRENCY = 32;
 const ROOT = join(import.meta.dir, "..");
 const rootKey = "bench-root-key-bench-root-key-bench-root-key";
 
-const text = "Write a few words about a fox. ".repeat(20);
-const json = { "content-type": "application/json" };
-
-function chat(model: string, stream: boolean, wish = ""): string {
-  const body = {
-    model,
-    messages: [
-      { role: "system", content: "Be brief." },
-      { role: "user", content: text + wish },
-    ],
-    max_tokens: 500,
-  };
-  return JSON.stringify(stream ? { ...body, stream, stream_options: { include_usage: true } } : body);
-}
-
-function messages(model: string, stream: boolean): string {
-  return JSON.stringify({
-    model,
-    max_tokens: 500,
-    system: "Be brief.",
-    messages: [{ role: "user", content: text }],
-    ...(stream ? { stream } : {}),
-  });
-}
-
-/** One row: a request shape at the gateway, and the bare proxy's counterpart. */
-interface Row {
-  readonly name: string;
-  readonly count: number;
-  readonly gateway: Shape;
-  readonly bare: Shape;
-}
-
-function rows(key: string): Row[] {
-  const headers = { ...json, authorization: `Bearer ${key}` };
-  const row = (
-    name: string,
-    path: string,
-    body: (model: string, stream: boolean) => string,
-    model: string,
-    stream: boolean,
-  ): Row => ({
-    name: `${name}, ${stream ? `stream of ${CHUNKS}` : "plain"}`,
-    count: stream ? STREAMS : REQUESTS,
-    gateway: { path, headers, body: body(model, stream) },
-    bare: { path, headers: json, body: body("bench-1", stream) },
-  });
-  return [false, true].flatMap((stream) => [
-    row("relay chat", "/v1/chat/completions", chat, "bench-chat", stream),
-    row("chat -> messages", "/v1/chat/completions", chat, "bench-messages", stream),
-    row("messages -> chat", "/v1/messages", messages, "bench-chat", stream),
-  ]);
-}
-
-/** Only rows whose name holds this text, if given. */
-const only = process.argv[process.argv.indexOf("--only") + 1] ?? "";
-const wanted = (name: string) => !process.argv.includes("--only") || name.includes(only);
+const option = (name: string) => {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? undefined : process.argv[at + 1];
+};
+const only = option("--only");
+const wanted = (name: string) => only === undefined || name.includes(only);
 
 function config(upstream: string): string {
   const price = "price: { input: 0.15, output: 0.60 }, context: 128000, max_output: 16384";
@@ -95,65 +56,114 @@ function config(upstream: string): string {
   ].join("\n");
 }
 
-async function cpuPer(target: Measured, shape: Shape, count: number): Promise<number> {
-  await load(target.url, shape, Math.min(count, 500), CONCURRENCY);
-  const before = target.cpuMs();
-  await load(target.url, shape, count, CONCURRENCY);
-  await Bun.sleep(100);
-  return ((target.cpuMs() - before) / count) * 1000;
+/** CPU time of one turn, in microseconds per unit. A pause at its end lets records be written and garbage be collected. */
+async function turn(
+  target: Measured,
+  shape: Shape,
+  count: number,
+  concurrency: number,
+  units: number,
+): Promise<Shares> {
+  const before = target.shares();
+  await load(target.url, shape, count, concurrency);
+  await Bun.sleep(60);
+  const after = target.shares();
+  const per = (kind: keyof Shares) => ((after[kind] - before[kind]) / units) * 1000;
+  return { path: per("path"), database: per("database"), runtime: per("runtime") };
 }
 
-const fixed = (value: number, digits = 1) => value.toFixed(digits).padStart(8);
+interface Comparison {
+  readonly bare: number;
+  readonly ours: Shares;
+  readonly ratio: number;
+  /** Without the database's thread. */
+  readonly ratioBesideDatabase: number;
+}
 
-async function compare(gateway: Measured, bare: Measured, upstream: Measured, key: string): Promise<void> {
-  console.log(
-    `${"".padEnd(32)}${"bare µs".padStart(9)}${"ours µs".padStart(9)}${"ratio".padStart(7)}   added ms p50, p99`,
-  );
-  for (const row of rows(key).filter((one) => wanted(one.name))) {
-    const [bareCpu, ourCpu] = [await cpuPer(bare, row.bare, row.count), await cpuPer(gateway, row.gateway, row.count)];
-    const [direct, ours] = await latencies(
-      [
-        { url: upstream.url, shape: row.bare },
-        { url: gateway.url, shape: row.gateway },
-      ],
-      Math.max(50, 400 / scale),
-    );
-    const added = `${fixed((ours?.p50Ms ?? 0) - (direct?.p50Ms ?? 0), 2)} ${fixed((ours?.p99Ms ?? 0) - (direct?.p99Ms ?? 0), 2)}`;
-    console.log(
-      `${row.name.padEnd(32)}${fixed(bareCpu)} ${fixed(ourCpu)} ${fixed(ourCpu / bareCpu, 2).slice(1)}   ${added}`,
-    );
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+async function compare(
+  bare: Measured,
+  gateway: Measured,
+  row: Row,
+  plan: { turns: number; count: number; concurrency: number; units: number },
+): Promise<Comparison> {
+  const { turns, count, concurrency, units } = plan;
+  const pairs: { bare: Shares; ours: Shares }[] = [];
+  for (let index = 0; index < turns; index++) {
+    pairs.push({
+      bare: await turn(bare, row.bare, count, concurrency, units),
+      ours: await turn(gateway, row.gateway, count, concurrency, units),
+    });
   }
+  const ours = (kind: keyof Shares) => median(pairs.map((pair) => pair.ours[kind]));
+  return {
+    bare: median(pairs.map((pair) => total(pair.bare))),
+    ours: { path: ours("path"), database: ours("database"), runtime: ours("runtime") },
+    ratio: median(pairs.map((pair) => total(pair.ours) / total(pair.bare))),
+    ratioBesideDatabase: median(pairs.map((pair) => (total(pair.ours) - pair.ours.database) / total(pair.bare))),
+  };
 }
 
-/** Streams whose chunks come one by one: what a chunk costs while models talk. */
-async function liveChunks(gateway: Measured, bare: Measured, key: string): Promise<void> {
-  const headers = { ...json, authorization: `Bearer ${key}` };
-  const wish = ` chunks=${CHUNKS} gap=20`;
-  const path = "/v1/chat/completions";
-  const targets: [string, Measured, Shape][] = [
-    ["bare", bare, { path, headers: json, body: chat("bench-1", true, wish) }],
-    ["relay", gateway, { path, headers, body: chat("bench-chat", true, wish) }],
-    ["convert", gateway, { path, headers, body: chat("bench-messages", true, wish) }],
+const column = (text: string | number, width = 9) =>
+  (typeof text === "number" ? text.toFixed(1) : text).padStart(width);
+
+function printHead(): void {
+  const names = ["bare µs", "ours µs", "ratio", "no db", "path", "database", "GC, JIT"].map((name) => column(name));
+  console.log(`${"CPU time, median of turns".padEnd(32)}${names.join("")}   added ms p50, p99`);
+}
+
+function print(name: string, { bare, ours, ratio, ratioBesideDatabase }: Comparison, added = ""): void {
+  const ratios = [ratio, ratioBesideDatabase].map((value) => column(value.toFixed(2)));
+  const parts = [ours.path, ours.database, ours.runtime].map((value) => column(value));
+  console.log(`${name.padEnd(32)}${column(bare)}${column(total(ours))}${ratios.join("")}${parts.join("")}   ${added}`);
+}
+
+async function addedLatency(upstream: Measured, gateway: Measured, row: Row): Promise<string> {
+  const targets = [
+    { url: upstream.url, shape: row.bare },
+    { url: gateway.url, shape: row.gateway },
   ];
-  let base = 0;
-  for (const [name, target, shape] of targets) {
-    const before = target.cpuMs();
-    await load(target.url, shape, LIVE_STREAMS * 3, LIVE_STREAMS);
-    const perChunk = ((target.cpuMs() - before) / (LIVE_STREAMS * 3 * CHUNKS)) * 1000;
-    if (name === "bare") base = perChunk;
-    console.log(`live chunk, ${name.padEnd(20)}${fixed(perChunk)} µs, ratio ${(perChunk / base).toFixed(2)}`);
+  const [direct, ours] = await latencies(targets, LATENCIES);
+  const added = (kind: "p50Ms" | "p99Ms") => ((ours?.[kind] ?? 0) - (direct?.[kind] ?? 0)).toFixed(2);
+  return `${added("p50Ms")}, ${added("p99Ms")}`;
+}
+
+async function warmUp(bare: Measured, gateway: Measured, every: readonly Row[]): Promise<void> {
+  const [first] = every;
+  if (!first) return;
+  const warm = (row: Row, count: number) =>
+    Promise.all([load(bare.url, row.bare, count, CONCURRENCY), load(gateway.url, row.gateway, count, CONCURRENCY)]);
+  await warm(first, WARM_REQUESTS);
+  for (const row of every) await warm(row, row.stream ? WARM_ROW_STREAMS : WARM_ROW_REQUESTS);
+}
+
+async function compareAll(upstream: Measured, bare: Measured, gateway: Measured, key: string): Promise<void> {
+  const chosen = rows(key).filter((row) => wanted(row.name));
+  const live = liveRows(key).filter((row) => wanted(row.name));
+  if (chosen.length + live.length === 0) return;
+  await warmUp(bare, gateway, chosen.length > 0 ? chosen : rows(key));
+  printHead();
+  for (const row of chosen) {
+    const count = row.stream ? STREAMS : REQUESTS;
+    const found = await compare(bare, gateway, row, { turns: TURNS, count, concurrency: CONCURRENCY, units: count });
+    print(row.name, found, await addedLatency(upstream, gateway, row));
+  }
+  for (const row of live) {
+    const streams = { count: LIVE_STREAMS, concurrency: LIVE_STREAMS, units: LIVE_STREAMS * CHUNKS };
+    print(row.name, await compare(bare, gateway, row, { turns: LIVE_TURNS, ...streams }));
   }
 }
 
 async function manyStreams(gateway: Measured, key: string): Promise<void> {
-  const headers = { ...json, authorization: `Bearer ${key}` };
-  const shape = { path: "/v1/chat/completions", headers, body: chat("bench-chat", true, " chunks=6 gap=1000") };
   const idle = gateway.memoryMiB();
   let most = 0;
   const watch = setInterval(() => {
     most = Math.max(most, gateway.memoryMiB());
   }, 200);
-  await load(gateway.url, shape, MANY_STREAMS, MANY_STREAMS);
+  await load(gateway.url, longRow(key).gateway, MANY_STREAMS, MANY_STREAMS);
   clearInterval(watch);
   console.log(`${MANY_STREAMS} live streams: ${most.toFixed(0)} MiB at most (${idle.toFixed(0)} MiB before)`);
 }
@@ -161,21 +171,20 @@ async function manyStreams(gateway: Measured, key: string): Promise<void> {
 async function createKey(url: string): Promise<string> {
   const answer = await fetch(`${url}/api/v1/keys`, {
     method: "POST",
-    headers: { ...json, authorization: `Bearer ${rootKey}` },
+    headers: { "content-type": "application/json", authorization: `Bearer ${rootKey}` },
     body: JSON.stringify({ name: "bench" }),
   });
   return ((await answer.json()) as { key: string }).key;
 }
 
 async function startGateway(folder: string): Promise<Measured> {
-  const at = process.argv.indexOf("--postgres");
   const env: Record<string, string> = {
     PORT: "0",
     SLUICE_DATA: join(folder, "data"),
     SLUICE_CONFIG: join(folder, "sluice.yaml"),
     SLUICE_ROOT_KEY: rootKey,
+    DATABASE_URL: option("--postgres") ?? "",
   };
-  if (at > 0) env.DATABASE_URL = process.argv[at + 1] ?? "";
   return start(join(ROOT, "src/main.ts"), ["serve"], env, /ready at (http:\/\/[\d.:]+)/);
 }
 
@@ -186,19 +195,14 @@ writeFileSync(join(folder, "sluice.yaml"), config(upstream.url));
 const first = await startGateway(folder);
 await first.stop();
 const gateway = await startGateway(folder);
+const memory = () => `${gateway.memoryMiB().toFixed(0)} MiB; bare proxy ${bare.memoryMiB().toFixed(0)} MiB`;
 try {
-  const idle = gateway.memoryMiB();
   console.log(`ready after ${first.startMs.toFixed(0)} ms (first start), ${gateway.startMs.toFixed(0)} ms (later)`);
-  console.log(`resident when idle: ${idle.toFixed(0)} MiB; bare proxy ${bare.memoryMiB().toFixed(0)} MiB\n`);
+  console.log(`resident when idle: ${memory()}\n`);
   const key = await createKey(gateway.url);
-  await compare(gateway, bare, upstream, key);
-  if (wanted("live")) await liveChunks(gateway, bare, key);
+  await compareAll(upstream, bare, gateway, key);
   if (wanted("many")) await manyStreams(gateway, key);
-  console.log(
-    `resident after all: ${gateway.memoryMiB().toFixed(0)} MiB; bare proxy ${bare.memoryMiB().toFixed(0)} MiB`,
-  );
-  const threads = [...gateway.threads()].sort((a, b) => b[1] - a[1]).slice(0, 6);
-  console.log(`CPU by thread: ${threads.map(([name, ms]) => `${name} ${(ms / 1000).toFixed(1)} s`).join(", ")}`);
+  console.log(`resident after all: ${memory()}`);
 } finally {
   await Promise.all([gateway.stop(), bare.stop(), upstream.stop()]);
   rmSync(folder, { recursive: true, force: true });

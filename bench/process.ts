@@ -7,14 +7,24 @@ import { readdirSync, readFileSync } from "node:fs";
 const BUN = process.execPath;
 const TICK_MS = 10;
 
+/** CPU time in milliseconds by kind of thread. */
+export interface Shares {
+  /** The main thread and the runtime's HTTP client: the path of a call. */
+  readonly path: number;
+  /** The Worker of the embedded database. */
+  readonly database: number;
+  /** Garbage collection, compilation, the allocator. */
+  readonly runtime: number;
+}
+
 export interface Measured {
   readonly url: string;
   readonly pid: number;
   readonly startMs: number;
   /** CPU time of all its threads since its start, in milliseconds. */
   cpuMs(): number;
-  /** CPU time by thread name. */
-  threads(): Map<string, number>;
+  /** The same, divided by what the threads do. */
+  shares(): Shares;
   /** Resident memory in MiB. */
   memoryMiB(): number;
   stop(): Promise<void>;
@@ -40,8 +50,8 @@ export async function start(
     pid,
     startMs,
     url: /^\d+$/.test(match) ? `http://127.0.0.1:${match}` : match,
-    cpuMs: () => sum(threads(pid).values()),
-    threads: () => threads(pid),
+    cpuMs: () => total(shares(pid)),
+    shares: () => shares(pid),
     memoryMiB: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024,
     async stop() {
       child.kill("SIGTERM");
@@ -70,20 +80,19 @@ async function waitFor(stream: ReadableStream<Uint8Array>, pattern: RegExp): Pro
   return promise;
 }
 
-function sum(values: Iterable<number>): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
+export function total({ path, database, runtime }: Shares): number {
+  return path + database + runtime;
 }
 
-/** User and system time of each thread, added up by name. `schedstat` counts nanoseconds, where the kernel has it. */
-function threads(pid: number): Map<string, number> {
-  const found = new Map<string, number>();
+/** User and system time of all threads. `schedstat` counts nanoseconds, where the kernel has it. */
+function shares(pid: number): Shares {
+  const found = { path: 0, database: 0, runtime: 0 };
   for (const id of readdirSync(`/proc/${pid}/task`)) {
     const folder = `/proc/${pid}/task/${id}`;
     try {
       const name = readFileSync(`${folder}/comm`, "utf8").trim();
-      found.set(name, (found.get(name) ?? 0) + cpuOf(folder));
+      const kind = id === String(pid) || name === "HTTP Client" ? "path" : name === "Worker" ? "database" : "runtime";
+      found[kind] += cpuOf(folder);
     } catch {
       // The thread ended while we looked.
     }
