@@ -67,20 +67,8 @@ export async function openApp(
     onFatal,
   });
   await migrate(database);
-  const keys = openKeys(database.sql, config.brand.keyPrefix);
-  const workspaces = openWorkspaces(database.sql);
-  const firstStart = await workspaces.ensureOperator(config.defaults.plan);
-  const credit = createCredit();
-  const authenticator = createAuthenticator({
-    find: keys.findByHash,
-    nowMs: Date.now,
-    onLoaded: (key) => credit.refresh(key.workspaceId, key.balanceNano),
-  });
-  const recorder = createRecorder({
-    sql: database.sql,
-    onSettled: (settled) => credit.settled(settled.workspaceId, settled.balanceNano, settled.settledNano),
-    onError: (error, queued) => log.error("usage records could not be written", { error: String(error), queued }),
-  });
+  const parts = openParts(config, log, database);
+  const firstStart = await parts.workspaces.ensureOperator(config.defaults.plan);
   const upkeep = setInterval(() => void database.maintain().catch(() => {}), MAINTAIN_EVERY_MS);
   upkeep.unref();
   let stopping = false;
@@ -88,19 +76,17 @@ export async function openApp(
   const gateway = createGateway({
     catalog,
     providers,
-    authenticator,
-    credit,
-    recorder,
+    ...parts,
     limits: { ...config.limits, ...waits(config) },
     pumping: { keepAliveMs: config.timeouts.keepAliveMs, writeStallMs: config.timeouts.writeStallMs },
     ready: () => database.ready(),
     logError: (call, error) => logError(log, call.id, error),
   });
   const rootKeys = [...(config.rootKey ? [config.rootKey] : []), ...extraRootKeys];
-  const management = manage({ config, keys, workspaces, authenticator, database, recorder, rootKeys, log });
+  const management = manage({ ...parts, config, database, rootKeys, log });
   return {
     catalog,
-    keys,
+    keys: parts.keys,
     gateway,
     database,
     simulated: simulator !== undefined,
@@ -112,11 +98,28 @@ export async function openApp(
     async close() {
       stopping = true;
       clearInterval(upkeep);
-      await recorder.drain(DRAIN_RECORDS_MS);
+      await parts.recorder.drain(DRAIN_RECORDS_MS);
       await database.close();
       await simulator?.stop();
     },
   };
+}
+
+/** The parts that live on the database. */
+function openParts(config: Config, log: Log, { sql }: Database) {
+  const keys = openKeys(sql, config.brand.keyPrefix);
+  const credit = createCredit();
+  const authenticator = createAuthenticator({
+    find: keys.findByHash,
+    nowMs: Date.now,
+    onLoaded: (key) => credit.refresh(key.workspaceId, key.balanceNano),
+  });
+  const recorder = createRecorder({
+    sql,
+    onSettled: (settled) => credit.settled(settled.workspaceId, settled.balanceNano, settled.settledNano),
+    onError: (error, queued) => log.error("usage records could not be written", { error: String(error), queued }),
+  });
+  return { keys, workspaces: openWorkspaces(sql), credit, authenticator, recorder };
 }
 
 interface Site {

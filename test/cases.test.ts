@@ -48,11 +48,9 @@ for (const one of cases()) {
 
       test(`${id}: its request decodes to the canonical one`, () => {
         const decoded = dialect.decodeRequest(json(one, `${id}.request.json`), path);
-        const lost = new Set(expectedLosses(one, id).map((loss) => (loss as { field: string }).field));
         // An altered field comes back as something else, a dropped one not at all: neither can be compared.
-        const kept = (request: typeof one.request) =>
-          Object.fromEntries(Object.entries(request).filter(([field]) => !lost.has(field))) as typeof one.request;
-        expect(plainRequest(kept(withLabel(decoded, one.request)))).toEqual(plainRequest(kept(one.request)));
+        const lost = expectedLosses(one, id).map((loss) => (loss as { field: string }).field);
+        expect(plainRequest(withLabel(decoded, one.request), lost)).toEqual(plainRequest(one.request, lost));
       });
 
       test(`${id}: the canonical request encodes to its own, with exactly the named losses`, () => {

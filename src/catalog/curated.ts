@@ -2,8 +2,9 @@
  * The curated catalogue: current models of the providers that Sluice knows, with their published prices and limits.
  * Facts as of November 2026 in US dollars per million tokens; the configuration file replaces or adds to any of it.
  */
+import type { Quirks } from "../core/endpoint.ts";
 import type { Capability } from "../core/head.ts";
-import type { ModelDefinition, PriceDefinition } from "./definition.ts";
+import type { EndpointDefinition, ModelDefinition, PriceDefinition } from "./definition.ts";
 
 const SEES: readonly Capability[] = ["tools", "images", "structured-output"];
 const READS: readonly Capability[] = [...SEES, "files"];
@@ -39,6 +40,16 @@ function claude(
   return { input, output, cacheRead, cacheWrite, cacheWrite1h, webSearch: WEB_SEARCH };
 }
 
+type Extra = { aliases?: string[] } & Pick<EndpointDefinition, "dialects" | "quirks">;
+
+/** The first reasoning models answer 400 to sampling parameters other than their defaults. */
+const NO_SAMPLING: Quirks = {
+  refuses: ["temperature", "topP", "frequencyPenalty", "presencePenalty", "logprobs", "topLogprobs", "logitBias"],
+};
+/** Claude models before 4.6 know thinking with a budget only, later ones prefer an effort. */
+const BUDGET: Quirks = { thinkingForm: "budget" };
+const ADAPTIVE: Quirks = { thinkingForm: "adaptive" };
+
 function model(
   provider: string,
   id: string,
@@ -46,7 +57,7 @@ function model(
   limits: [context: number, maxOutput: number],
   capabilities: readonly Capability[],
   price: PriceDefinition,
-  more: { aliases?: string[]; upstream?: string; dialects?: ModelDefinition["endpoints"][number]["dialects"] } = {},
+  more: Extra = {},
 ): ModelDefinition {
   return {
     id,
@@ -56,7 +67,7 @@ function model(
     maxOutput: limits[1],
     capabilities,
     price,
-    endpoints: [{ provider, model: more.upstream ?? id, priority: 1, dialects: more.dialects }],
+    endpoints: [{ provider, model: id, priority: 1, dialects: more.dialects, quirks: more.quirks }],
   };
 }
 
@@ -68,12 +79,15 @@ const OPENAI: ModelDefinition[] = [
   model("openai", "gpt-4.1", "GPT-4.1", [1_047_576, 32_768], READS, gpt(2, 0.5, 8)),
   model("openai", "gpt-4.1-mini", "GPT-4.1 mini", [1_047_576, 32_768], READS, gpt(0.4, 0.1, 1.6)),
   model("openai", "gpt-4.1-nano", "GPT-4.1 nano", [1_047_576, 32_768], READS, gpt(0.1, 0.025, 0.4)),
-  model("openai", "o3", "o3", [200_000, 100_000], THINKS, gpt(2, 0.5, 8)),
-  model("openai", "o4-mini", "o4-mini", [200_000, 100_000], THINKS, gpt(1.1, 0.275, 4.4)),
-  model("openai", "gpt-5", "GPT-5", [400_000, 128_000], THINKS, gpt(1.25, 0.125, 10)),
-  model("openai", "gpt-5-mini", "GPT-5 mini", [400_000, 128_000], THINKS, gpt(0.25, 0.025, 2)),
-  model("openai", "gpt-5-nano", "GPT-5 nano", [400_000, 128_000], THINKS, gpt(0.05, 0.005, 0.4)),
+  model("openai", "o3", "o3", [200_000, 100_000], THINKS, gpt(2, 0.5, 8), { quirks: NO_SAMPLING }),
+  model("openai", "o4-mini", "o4-mini", [200_000, 100_000], THINKS, gpt(1.1, 0.275, 4.4), { quirks: NO_SAMPLING }),
+  model("openai", "gpt-5", "GPT-5", [400_000, 128_000], THINKS, gpt(1.25, 0.125, 10), { quirks: NO_SAMPLING }),
+  model("openai", "gpt-5-mini", "GPT-5 mini", [400_000, 128_000], THINKS, gpt(0.25, 0.025, 2), { quirks: NO_SAMPLING }),
+  model("openai", "gpt-5-nano", "GPT-5 nano", [400_000, 128_000], THINKS, gpt(0.05, 0.005, 0.4), {
+    quirks: NO_SAMPLING,
+  }),
   model("openai", "gpt-5-codex", "GPT-5 Codex", [400_000, 128_000], THINKS, gpt(1.25, 0.125, 10), {
+    quirks: NO_SAMPLING,
     dialects: ["openai-responses"],
   }),
   model("openai", "gpt-5.1", "GPT-5.1", [400_000, 128_000], THINKS, gpt(1.25, 0.125, 10)),
@@ -152,12 +166,15 @@ const OPENAI: ModelDefinition[] = [
 
 const ANTHROPIC: ModelDefinition[] = [
   model("anthropic", "claude-haiku-4-5", "Claude Haiku 4.5", [200_000, 64_000], THINKS, claude(1, 5, 0.1, 1.25, 2), {
+    quirks: BUDGET,
     aliases: ["claude-haiku-4-5-20251001", "claude-haiku-latest"],
   }),
   model("anthropic", "claude-sonnet-4-0", "Claude Sonnet 4", [200_000, 64_000], THINKS, claude(3, 15, 0.3, 3.75, 6), {
+    quirks: BUDGET,
     aliases: ["claude-sonnet-4-20250514"],
   }),
   model("anthropic", "claude-sonnet-4-5", "Claude Sonnet 4.5", [200_000, 64_000], THINKS, claude(3, 15, 0.3, 3.75, 6), {
+    quirks: BUDGET,
     aliases: ["claude-sonnet-4-5-20250929"],
   }),
   model(
@@ -167,21 +184,35 @@ const ANTHROPIC: ModelDefinition[] = [
     [1_000_000, 64_000],
     THINKS,
     claude(3, 15, 0.3, 3.75, 6),
+    { quirks: ADAPTIVE },
   ),
   model("anthropic", "claude-sonnet-5", "Claude Sonnet 5", [1_000_000, 128_000], THINKS, claude(2, 10, 0.2, 2.5, 4), {
+    quirks: ADAPTIVE,
     aliases: ["claude-sonnet-latest"],
   }),
   model("anthropic", "claude-opus-4-1", "Claude Opus 4.1", [200_000, 32_000], THINKS, claude(15, 75, 1.5, 18.75, 30), {
+    quirks: BUDGET,
     aliases: ["claude-opus-4-1-20250805"],
   }),
-  model("anthropic", "claude-opus-4-5", "Claude Opus 4.5", [200_000, 64_000], THINKS, claude(5, 25, 0.5, 6.25, 10)),
-  model("anthropic", "claude-opus-4-6", "Claude Opus 4.6", [1_000_000, 128_000], THINKS, claude(5, 25, 0.5, 6.25, 10)),
-  model("anthropic", "claude-opus-4-7", "Claude Opus 4.7", [1_000_000, 128_000], THINKS, claude(5, 25, 0.5, 6.25, 10)),
-  model("anthropic", "claude-opus-4-8", "Claude Opus 4.8", [1_000_000, 128_000], THINKS, claude(5, 25, 0.5, 6.25, 10)),
+  model("anthropic", "claude-opus-4-5", "Claude Opus 4.5", [200_000, 64_000], THINKS, claude(5, 25, 0.5, 6.25, 10), {
+    quirks: BUDGET,
+  }),
+  model("anthropic", "claude-opus-4-6", "Claude Opus 4.6", [1_000_000, 128_000], THINKS, claude(5, 25, 0.5, 6.25, 10), {
+    quirks: ADAPTIVE,
+  }),
+  model("anthropic", "claude-opus-4-7", "Claude Opus 4.7", [1_000_000, 128_000], THINKS, claude(5, 25, 0.5, 6.25, 10), {
+    quirks: ADAPTIVE,
+  }),
+  model("anthropic", "claude-opus-4-8", "Claude Opus 4.8", [1_000_000, 128_000], THINKS, claude(5, 25, 0.5, 6.25, 10), {
+    quirks: ADAPTIVE,
+  }),
   model("anthropic", "claude-opus-5", "Claude Opus 5", [1_000_000, 128_000], THINKS, claude(5, 25, 0.5, 6.25, 10), {
+    quirks: ADAPTIVE,
     aliases: ["claude-opus-latest"],
   }),
-  model("anthropic", "claude-fable-5", "Claude Fable 5", [1_000_000, 128_000], THINKS, claude(10, 50, 1, 12.5, 20)),
+  model("anthropic", "claude-fable-5", "Claude Fable 5", [1_000_000, 128_000], THINKS, claude(10, 50, 1, 12.5, 20), {
+    quirks: ADAPTIVE,
+  }),
 ];
 
 const GOOGLE_LONG = 200_000;

@@ -9,6 +9,7 @@ import { type App, openApp } from "../app.ts";
 import type { Config } from "../config.ts";
 import { parseKey } from "../identity/key.ts";
 import { OPERATOR_WORKSPACE } from "../identity/workspaces.ts";
+import { PROVIDER_TYPES } from "../providers/index.ts";
 import type { Log } from "../telemetry/log.ts";
 import { controlFile } from "./control.ts";
 
@@ -113,7 +114,8 @@ export async function serve(config: Config, log: Log, print: (text: string) => v
   });
   if (served.app.simulated) {
     print("\nNo provider key is set, so a simulated provider answers (no network, play money).");
-    print("Set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for the real models.");
+    const variables = Object.values(PROVIDER_TYPES).flatMap((type) => type.keyVariables.slice(0, 1));
+    print(`For the real models set one or more of ${variables.join(", ")}.`);
   }
   if (key) {
     print(`\nYour API key: ${key}`);

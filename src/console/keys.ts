@@ -111,132 +111,130 @@ function offset(query: URLSearchParams): number {
   return value;
 }
 
-/** The routes under `keys`. `usage` tells what keys used lately. */
-export function keyRoutes(parts: {
+/** What the key routes stand on. `usage` tells what keys used lately. */
+export interface KeyParts {
   keys: Keys;
   workspaces: Workspaces;
   authenticator: Authenticator;
   usage: (keyIds: readonly string[]) => Promise<Map<string, KeyUsage>>;
-}): ManagementRoute[] {
-  const { keys, workspaces, authenticator } = parts;
+}
 
-  async function show(found: StoredKey[]): Promise<JsonObject[]> {
-    const usage = await parts.usage(found.map((key) => key.id));
-    return found.map((key) => keyEntry(key, usage.get(key.id) ?? NO_USAGE));
-  }
+async function show({ usage }: KeyParts, found: StoredKey[]): Promise<JsonObject[]> {
+  const used = await usage(found.map((key) => key.id));
+  return found.map((key) => keyEntry(key, used.get(key.id) ?? NO_USAGE));
+}
 
-  async function create(caller: Caller, body: JsonObject): Promise<JsonObject> {
-    const wanted = check(createSchema, body);
-    const workspaceId = reach(caller) ?? wanted.workspace ?? wanted.workspace_id ?? OPERATOR_WORKSPACE;
-    const asked = wanted.workspace ?? wanted.workspace_id;
-    if (asked && asked !== workspaceId) throw new GatewayError("not_found", "There is no such workspace.");
-    if (!(await workspaces.read(workspaceId))) throw new GatewayError("not_found", "There is no such workspace.");
-    const { key, stored } = await keys.create({
-      workspaceId,
-      name: wanted.name,
-      kind: wanted.kind,
-      expiresAt: wanted.expires_at ? new Date(wanted.expires_at) : null,
-      models: wanted.models,
-      limitNano: toNano(wanted.limit, "limit"),
-      limitReset: wanted.limit_reset,
-      rpm: wanted.rpm,
-      rpd: wanted.rpd,
-    });
-    return { key, data: keyEntry(stored, NO_USAGE) };
-  }
+async function list(parts: KeyParts, caller: Caller, query: URLSearchParams): Promise<JsonObject> {
+  const asked = query.get("workspace_id");
+  const found = await parts.keys.list({
+    workspaceId: reach(caller) ?? (asked ? check(z.uuid(), asked) : undefined),
+    offset: offset(query),
+    includeDisabled: query.get("include_disabled") !== "false",
+  });
+  return { data: await show(parts, found) };
+}
 
-  async function change(caller: Caller, hash: string, body: JsonObject): Promise<JsonObject> {
-    const wanted = check(changeSchema, body);
-    const fields: KeyChange = {
-      name: wanted.name,
-      disabled: wanted.disabled,
-      models: wanted.models,
-      rpm: wanted.rpm,
-      rpd: wanted.rpd,
-      limitReset: wanted.limit_reset,
-      limitNano: toNano(wanted.limit, "limit"),
-      expiresAt: typeof wanted.expires_at === "string" ? new Date(wanted.expires_at) : wanted.expires_at,
-    };
-    const changed = await keys.change(hash, fields, reach(caller));
-    if (!changed) throw missing();
-    authenticator.forget(hash);
-    return { data: (await show([changed]))[0] };
-  }
+async function create({ keys, workspaces }: KeyParts, caller: Caller, body: JsonObject): Promise<JsonObject> {
+  const wanted = check(createSchema, body);
+  const asked = wanted.workspace ?? wanted.workspace_id;
+  const workspaceId = reach(caller) ?? asked ?? OPERATOR_WORKSPACE;
+  const known = (!asked || asked === workspaceId) && (await workspaces.read(workspaceId));
+  if (!known) throw new GatewayError("not_found", "There is no such workspace.");
+  const { key, stored } = await keys.create({
+    workspaceId,
+    name: wanted.name,
+    kind: wanted.kind,
+    expiresAt: wanted.expires_at ? new Date(wanted.expires_at) : null,
+    models: wanted.models,
+    limitNano: toNano(wanted.limit, "limit"),
+    limitReset: wanted.limit_reset,
+    rpm: wanted.rpm,
+    rpd: wanted.rpd,
+  });
+  return { key, data: keyEntry(stored, NO_USAGE) };
+}
 
-  return [
-    {
-      method: "GET",
-      path: "keys",
-      access: "manage",
-      async handle({ caller, query }) {
-        const found = await keys.list({
-          workspaceId:
-            reach(caller) ?? (query.get("workspace_id") ? check(z.uuid(), query.get("workspace_id")) : undefined),
-          offset: offset(query),
-          includeDisabled: query.get("include_disabled") !== "false",
-        });
-        return { body: { data: await show(found) } };
-      },
+async function read(parts: KeyParts, caller: Caller, hash: string): Promise<JsonObject> {
+  const found = await parts.keys.read(hash, reach(caller));
+  if (!found) throw missing();
+  return { data: (await show(parts, [found]))[0] };
+}
+
+async function change(parts: KeyParts, caller: Caller, hash: string, body: JsonObject): Promise<JsonObject> {
+  const wanted = check(changeSchema, body);
+  const fields: KeyChange = {
+    name: wanted.name,
+    disabled: wanted.disabled,
+    models: wanted.models,
+    rpm: wanted.rpm,
+    rpd: wanted.rpd,
+    limitReset: wanted.limit_reset,
+    limitNano: toNano(wanted.limit, "limit"),
+    expiresAt: typeof wanted.expires_at === "string" ? new Date(wanted.expires_at) : wanted.expires_at,
+  };
+  const changed = await parts.keys.change(hash, fields, reach(caller));
+  if (!changed) throw missing();
+  parts.authenticator.forget(hash);
+  return { data: (await show(parts, [changed]))[0] };
+}
+
+async function revoke({ keys, authenticator }: KeyParts, caller: Caller, hash: string): Promise<JsonObject> {
+  if (!(await keys.remove(hash, reach(caller)))) throw missing();
+  authenticator.forget(hash);
+  return { deleted: true };
+}
+
+/** What a key may know of itself. */
+async function own(parts: KeyParts, caller: Caller): Promise<JsonObject> {
+  const found = caller.principal && (await parts.keys.read(caller.principal.keyHash));
+  if (!found) throw missing();
+  const isManagement = found.kind === "provisioning";
+  const rate = {
+    interval: "60s",
+    requests: found.rpm ?? -1,
+    note: "Requests per minute; -1 means no limit of its own.",
+  };
+  return {
+    data: {
+      ...(await show(parts, [found]))[0],
+      is_free_tier: false,
+      is_management_key: isManagement,
+      is_provisioning_key: isManagement,
+      rate_limit: rate,
     },
+  };
+}
+
+/** The routes under `keys`, and `key`. */
+export function keyRoutes(parts: KeyParts): ManagementRoute[] {
+  const access = "manage";
+  const one = "keys/:hash";
+  return [
+    { method: "GET", path: "keys", access, handle: async (r) => ({ body: await list(parts, r.caller, r.query) }) },
     {
       method: "POST",
       path: "keys",
-      access: "manage",
-      handle: async ({ caller, body }) => ({ status: 201, body: await create(caller, body) }),
+      access,
+      handle: async (r) => ({ status: 201, body: await create(parts, r.caller, r.body) }),
     },
     {
       method: "GET",
-      path: "keys/:hash",
-      access: "manage",
-      async handle({ caller, params }) {
-        const found = await keys.read(params.hash ?? "", reach(caller));
-        if (!found) throw missing();
-        return { body: { data: (await show([found]))[0] } };
-      },
+      path: one,
+      access,
+      handle: async (r) => ({ body: await read(parts, r.caller, r.params.hash ?? "") }),
     },
     {
       method: "PATCH",
-      path: "keys/:hash",
-      access: "manage",
-      handle: async ({ caller, params, body }) => ({ body: await change(caller, params.hash ?? "", body) }),
+      path: one,
+      access,
+      handle: async (r) => ({ body: await change(parts, r.caller, r.params.hash ?? "", r.body) }),
     },
     {
       method: "DELETE",
-      path: "keys/:hash",
-      access: "manage",
-      async handle({ caller, params }) {
-        const hash = params.hash ?? "";
-        if (!(await keys.remove(hash, reach(caller)))) throw missing();
-        authenticator.forget(hash);
-        return { body: { deleted: true } };
-      },
+      path: one,
+      access,
+      handle: async (r) => ({ body: await revoke(parts, r.caller, r.params.hash ?? "") }),
     },
-    {
-      method: "GET",
-      path: "key",
-      access: "key",
-      async handle({ caller }) {
-        const found = caller.principal && (await keys.read(caller.principal.keyHash));
-        if (!found) throw missing();
-        const management = found.kind === "provisioning";
-        const entry = (await show([found]))[0];
-        const rate = {
-          interval: "60s",
-          requests: found.rpm ?? -1,
-          note: "Requests per minute; -1 means no limit of its own.",
-        };
-        return {
-          body: {
-            data: {
-              ...entry,
-              is_free_tier: false,
-              is_management_key: management,
-              is_provisioning_key: management,
-              rate_limit: rate,
-            },
-          },
-        };
-      },
-    },
+    { method: "GET", path: "key", access: "key", handle: async (r) => ({ body: await own(parts, r.caller) }) },
   ];
 }

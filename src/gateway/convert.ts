@@ -77,6 +77,7 @@ function convertStream(inquiry: Inquiry, target: Dialect, context: EncodeContext
 
   return {
     push: (chunk) => piece(parser.push(chunk)),
+    fail: (error) => encoder.error(error),
     end() {
       const last = piece(parser.end());
       if (broken) return last;

@@ -12,7 +12,7 @@ import type { Provider } from "../providers/provider.ts";
 import type { Recorder } from "../usage/recorder.ts";
 import type { AttemptLimits, AttemptScope } from "./attempt.ts";
 import type { BodyLimits, BodyMemory } from "./body.ts";
-import type { PumpSettings } from "./pump.ts";
+import { createPulse, type Pulse, type PumpSettings } from "./pump.ts";
 import type { Call } from "./settle.ts";
 
 /** A request at a surface: what was found before its body was read. */
@@ -50,7 +50,7 @@ export interface Gateway {
   readonly limits: GatewaySettings["limits"];
   readonly memory: BodyMemory;
   readonly attempting: Omit<AttemptScope, "signal" | "attempts">;
-  readonly pumping: PumpSettings;
+  readonly pulse: Pulse;
   readonly nowMs: () => number;
   readonly logError: LogError;
   /** Calls that have begun and not ended. */
@@ -78,7 +78,7 @@ export function createGateway(settings: GatewaySettings): Gateway {
       limits,
       nowMs,
     },
-    pumping: { ...settings.pumping, nowMs },
+    pulse: createPulse({ ...settings.pumping, nowMs }),
     nowMs,
     logError: settings.logError,
     running: 0,

@@ -71,8 +71,9 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
 function answer(gateway: Gateway, inquiry: Inquiry, call: Call, end: (outcome: Outcome) => bigint): Response {
   const { served } = call;
   if (!served) throw new GatewayError("internal_error", "There is nothing to answer with.");
-  if (served.rest) {
-    const body = pump(inquiry, served, gateway.pumping, (ending) => void end(ending));
+  const { rest } = served;
+  if (rest) {
+    const body = pump(inquiry, { ...served, rest }, gateway.pulse, (ending) => void end(ending));
     return new Response(body, { status: 200, headers: answerHeaders(inquiry, call, undefined) });
   }
   const billed = end({ cancelled: false });

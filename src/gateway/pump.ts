@@ -4,7 +4,7 @@
  */
 import { GatewayError } from "../core/error.ts";
 import { SseLimitError } from "../upstream/sse.ts";
-import { type Served, tooLong } from "./attempt.ts";
+import { type Rest, type Served, tooLong } from "./attempt.ts";
 import { fromFault, toError } from "./failure.ts";
 import type { Inquiry } from "./inquiry.ts";
 
@@ -24,43 +24,38 @@ export interface PumpSettings {
   readonly nowMs: () => number;
 }
 
-/** A live stream, as the pulse sees it. */
-interface Live {
-  /** When the stream began to wait: for the upstream (`pulling`), or for the caller to read. */
-  sinceMs: number;
-  pulling: boolean;
-  beat(): void;
-  cut(): void;
+/** Looks after all streams that are being carried, with one timer. */
+export interface Pulse {
+  readonly settings: PumpSettings;
+  readonly live: Set<Pump>;
+  join(stream: Pump): void;
+  leave(stream: Pump): void;
 }
 
-/** Streams that are being carried right now. One timer looks after all of them. */
-const live = new Set<Live>();
-let pulse: ReturnType<typeof setInterval> | undefined;
 const PULSE_MS = 250;
 
-/** How many streams are being carried. */
-export function liveStreams(): number {
-  return live.size;
-}
-
-function join(stream: Live, settings: PumpSettings): void {
-  live.add(stream);
-  pulse ??= setInterval(() => {
+/** A pulse without streams; its timer runs only while there are some. */
+export function createPulse(settings: PumpSettings): Pulse {
+  const live = new Set<Pump>();
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const beat = () => {
     const nowMs = settings.nowMs();
-    for (const one of live) {
-      const waitedMs = nowMs - one.sinceMs;
-      if (one.pulling && waitedMs >= settings.keepAliveMs) one.beat();
-      else if (!one.pulling && waitedMs >= settings.writeStallMs) one.cut();
-    }
-  }, PULSE_MS);
-}
-
-function leave(stream: Live): void {
-  live.delete(stream);
-  if (live.size === 0 && pulse) {
-    clearInterval(pulse);
-    pulse = undefined;
-  }
+    for (const stream of live) stream.beat(nowMs);
+  };
+  return {
+    settings,
+    live,
+    join(stream) {
+      live.add(stream);
+      timer ??= setInterval(beat, PULSE_MS);
+    },
+    leave(stream) {
+      live.delete(stream);
+      if (live.size > 0) return;
+      clearInterval(timer);
+      timer = undefined;
+    },
+  };
 }
 
 const encoder = new TextEncoder();
@@ -69,93 +64,120 @@ function toBytes(output: Uint8Array | string): Uint8Array {
   return typeof output === "string" ? encoder.encode(output) : output;
 }
 
+type Controller = ReadableStreamDefaultController<Uint8Array>;
+
 /**
- * The body of a streamed answer. `settle` is called exactly once, whatever happens, before the caller sees the end.
+ * The source of a streamed answer's body. `settle` is called exactly once, whatever happens, before the caller sees the end.
  * A stream has one reader, so pulls never overlap.
  */
-export function pump(
-  inquiry: Inquiry,
-  served: Served,
-  settings: PumpSettings,
-  settle: (ending: Ending) => void | Promise<void>,
-): ReadableStream<Uint8Array> {
-  const { meter, rest } = served;
-  const opening = served.opening.filter((output) => output.length > 0).map(toBytes);
-  let over = false;
-  let state: Live;
+export class Pump {
+  readonly #inquiry: Inquiry;
+  readonly #served: Served & { readonly rest: Rest };
+  readonly #pulse: Pulse;
+  readonly #settle: (ending: Ending) => void;
+  #controller: Controller | undefined;
+  #isOpened = false;
+  #isOver = false;
+  #isPulling = false;
+  /** When the stream began to wait: for the upstream while pulling, else for the caller to read. */
+  #sinceMs: number;
 
-  async function finish(controller: ReadableStreamDefaultController<Uint8Array>, error?: GatewayError): Promise<void> {
-    if (over) return;
-    over = true;
-    leave(state);
-    if (error) {
-      rest?.response.cancel();
-      const last = inquiry.dialect.encodeStreamError(error, inquiry.id, inquiry.framing);
-      if (last) controller.enqueue(encoder.encode(last));
+  constructor(
+    inquiry: Inquiry,
+    served: Served & { readonly rest: Rest },
+    pulse: Pulse,
+    settle: (ending: Ending) => void,
+  ) {
+    this.#inquiry = inquiry;
+    this.#served = served;
+    this.#pulse = pulse;
+    this.#settle = settle;
+    this.#sinceMs = pulse.settings.nowMs();
+  }
+
+  start(controller: Controller): void {
+    this.#controller = controller;
+    this.#pulse.join(this);
+  }
+
+  async pull(controller: Controller): Promise<void> {
+    this.#isPulling = true;
+    this.#sinceMs = this.#pulse.settings.nowMs();
+    try {
+      if (this.#isOpened) await this.#step(controller);
+      else this.#open(controller);
+    } catch (thrown) {
+      this.#finish(controller, broken(thrown));
     }
-    await settle({ cancelled: false, error });
+    this.#isPulling = false;
+    this.#sinceMs = this.#pulse.settings.nowMs();
+  }
+
+  /** The caller went away. */
+  cancel(): void {
+    if (this.#end()) this.#settle({ cancelled: true });
+  }
+
+  /** Called by the pulse: a keep-alive for a silent upstream, the end for a caller that does not read. */
+  beat(nowMs: number): void {
+    const { keepAliveMs, writeStallMs } = this.#pulse.settings;
+    const waitedMs = nowMs - this.#sinceMs;
+    if (!this.#isPulling && waitedMs >= writeStallMs) {
+      this.cancel();
+      this.#controller?.error(new Error("the caller does not read"));
+    } else if (this.#isPulling && waitedMs >= keepAliveMs) {
+      this.#sinceMs = nowMs;
+      const text = this.#inquiry.dialect.keepAlive(this.#inquiry.framing);
+      if (text) this.#controller?.enqueue(encoder.encode(text));
+    }
+  }
+
+  /** What the attempt has already read, up to and including the first content, in one piece. */
+  #open(controller: Controller): void {
+    this.#isOpened = true;
+    controller.enqueue(Buffer.concat(this.#served.opening.map(toBytes)));
+  }
+
+  async #step(controller: Controller): Promise<void> {
+    const { meter, rest } = this.#served;
+    if (rest.ended || meter.failure) return this.#finish(controller, meter.failure && toError(meter.failure));
+    for (;;) {
+      const chunk = await rest.response.next();
+      if (this.#isOver) return;
+      const { output, events } = chunk ? rest.stream.push(chunk) : rest.stream.end();
+      meter.observe(events, this.#pulse.settings.nowMs);
+      if (output.length > 0) controller.enqueue(toBytes(output));
+      if (!chunk || meter.failure) return this.#finish(controller, meter.failure && toError(meter.failure));
+      if (output.length > 0) return;
+    }
+  }
+
+  #finish(controller: Controller, error?: GatewayError): void {
+    if (!this.#end()) return;
+    // A write of its own: some clients take an error only when it is not glued to what came before.
+    if (error) controller.enqueue(encoder.encode(this.#served.rest.stream.fail(error)));
+    this.#settle({ cancelled: false, error });
     controller.close();
   }
 
-  function abandon(): void {
-    if (over) return;
-    over = true;
-    leave(state);
-    rest?.response.cancel();
-    void settle({ cancelled: true });
+  /** True the first time. */
+  #end(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    this.#pulse.leave(this);
+    this.#served.rest.response.cancel();
+    return true;
   }
+}
 
-  async function step(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    if (!rest || rest.ended || meter.failure) return finish(controller, meter.failure && toError(meter.failure));
-    for (;;) {
-      const chunk = await rest.response.next();
-      if (over) return;
-      const piece = chunk ? rest.stream.push(chunk) : rest.stream.end();
-      meter.observe(piece.events, settings.nowMs);
-      if (piece.output.length > 0) controller.enqueue(toBytes(piece.output));
-      if (!chunk || meter.failure) return finish(controller, meter.failure && toError(meter.failure));
-      if (piece.output.length > 0) return;
-    }
-  }
-
-  async function pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    state.pulling = true;
-    state.sinceMs = settings.nowMs();
-    try {
-      const next = opening.shift();
-      if (next) controller.enqueue(next);
-      else await step(controller);
-    } catch (thrown) {
-      await finish(controller, broken(thrown));
-    } finally {
-      state.pulling = false;
-      state.sinceMs = settings.nowMs();
-    }
-  }
-
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        state = {
-          sinceMs: settings.nowMs(),
-          pulling: false,
-          beat() {
-            state.sinceMs = settings.nowMs();
-            const text = inquiry.dialect.keepAlive(inquiry.framing);
-            if (text) controller.enqueue(encoder.encode(text));
-          },
-          cut() {
-            abandon();
-            controller.error(new Error("the caller does not read"));
-          },
-        };
-        join(state, settings);
-      },
-      pull,
-      cancel: abandon,
-    },
-    { highWaterMark: 0 },
-  );
+/** The body of a streamed answer. */
+export function pump(
+  inquiry: Inquiry,
+  served: Served & { readonly rest: Rest },
+  pulse: Pulse,
+  settle: (ending: Ending) => void,
+): ReadableStream<Uint8Array> {
+  return new ReadableStream(new Pump(inquiry, served, pulse, settle), { highWaterMark: 0 });
 }
 
 function broken(thrown: unknown): GatewayError {

@@ -85,6 +85,7 @@ function relayStream(dialect: Dialect, id: string, dropUsage: boolean): ReplyStr
       return cut === 0 ? NOTHING : take(bytes.subarray(0, cut));
     },
     end: () => finish(tail ? take(tail) : NOTHING, parser.end(), decoder),
+    fail: (error) => dialect.encodeStreamError(error, id, "sse"),
   };
 }
 

@@ -2,6 +2,7 @@
  * What relay and convert have in common: a call prepared for one candidate, and the reading of its answer.
  * Everything on the path of a call but `translate` sees only this.
  */
+import type { GatewayError } from "../core/error.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import type { Loss } from "../core/loss.ts";
 
@@ -17,6 +18,8 @@ export interface ReplyStream {
   push(chunk: Uint8Array): Piece;
   /** The upstream closed the connection. */
   end(): Piece;
+  /** The stream breaks off: the error as the caller's clients understand it. Nothing follows. */
+  fail(error: GatewayError): string;
 }
 
 /** A call prepared for one candidate: what to send, and how to read what comes back. */

@@ -137,9 +137,26 @@ export function openKeys(sql: SQL, prefix: string): Keys {
         order by created_at desc, id limit ${KEY_PAGE} offset ${offset}`) as Row[];
       return rows.map(toKey);
     },
-    async change(hash, change, workspaceId) {
-      const has = (field: keyof KeyChange) => change[field] !== undefined;
+    change: (hash, change, workspaceId) => changeKey(sql, hash, change, workspaceId),
+    async remove(hash, workspaceId) {
       const rows = (await sql`
+        update api_keys set deleted_at = now(), disabled = true, updated_at = now()
+        where hash = ${hash} and deleted_at is null
+          and (${workspaceId ?? null}::uuid is null or workspace_id = ${workspaceId ?? null}::uuid)
+        returning id`) as Row[];
+      return rows.length > 0;
+    },
+  };
+}
+
+async function changeKey(
+  sql: SQL,
+  hash: string,
+  change: KeyChange,
+  workspaceId: string | undefined,
+): Promise<StoredKey | undefined> {
+  const has = (field: keyof KeyChange) => change[field] !== undefined;
+  const rows = (await sql`
         update api_keys set
           name = case when ${has("name")} then ${change.name ?? ""} else name end,
           disabled = case when ${has("disabled")} then ${change.disabled ?? false} else disabled end,
@@ -154,15 +171,5 @@ export function openKeys(sql: SQL, prefix: string): Keys {
         where hash = ${hash} and deleted_at is null
           and (${workspaceId ?? null}::uuid is null or workspace_id = ${workspaceId ?? null}::uuid)
         returning *, to_json(models)::text as models`) as Row[];
-      return rows[0] && toKey(rows[0]);
-    },
-    async remove(hash, workspaceId) {
-      const rows = (await sql`
-        update api_keys set deleted_at = now(), disabled = true, updated_at = now()
-        where hash = ${hash} and deleted_at is null
-          and (${workspaceId ?? null}::uuid is null or workspace_id = ${workspaceId ?? null}::uuid)
-        returning id`) as Row[];
-      return rows.length > 0;
-    },
-  };
+  return rows[0] && toKey(rows[0]);
 }

@@ -39,20 +39,24 @@ export function cases(): Case[] {
 }
 
 /** Drops undefined values, `extras`, and what each format names for itself (ids of messages, the wire's own finish word). */
-function strip(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(strip);
+function strip(value: unknown, lost: ReadonlySet<string> = new Set()): unknown {
+  if (Array.isArray(value)) return value.map((inner) => strip(inner, lost));
   if (typeof value !== "object" || value === null) return value;
   const kept: Record<string, unknown> = {};
   for (const [key, inner] of Object.entries(value)) {
-    if (inner === undefined || key === "extras" || key === "native" || key === "usageExtras") continue;
-    kept[key] = strip(inner);
+    if (inner === undefined || key === "extras" || key === "native" || key === "usageExtras" || lost.has(key)) continue;
+    kept[key] = strip(inner, lost);
   }
   return kept;
 }
 
-/** A request without what only one dialect knows. */
-export function plainRequest(request: CanonicalRequest): unknown {
-  return strip(request);
+/** A request without what only one dialect knows, and without lost fields: `topK` at the top, `messages.filename` anywhere. */
+export function plainRequest(request: CanonicalRequest, lost: readonly string[] = []): unknown {
+  const top = Object.fromEntries(Object.entries(request).filter(([field]) => !lost.includes(field)));
+  return strip(
+    top,
+    new Set(lost.filter((field) => field.includes(".")).map((field) => field.slice(field.lastIndexOf(".") + 1))),
+  );
 }
 
 /** The request with the name of its schema, a mere label that some formats have no field for. */

@@ -1,0 +1,109 @@
+/**
+ * Tests of finding a model and of the globs that say which models a key may call.
+ * A glob that fits too much would let a key call what it was not given.
+ */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { endpoint, model, principal } from "../../test/support/calls.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { GatewayError } from "../core/error.ts";
+import { fits, mayCall, resolveModel } from "./model.ts";
+
+const gpt = model([endpoint()], { id: "gpt-4o", aliases: ["openai/gpt-4o"] });
+const catalog: Catalog = {
+  models: [gpt],
+  find: (name) => (name === "gpt-4o" || name === "openai/gpt-4o" ? gpt : undefined),
+};
+
+const GLOBS: [glob: string, name: string, expected: boolean][] = [
+  ["gpt-4o", "gpt-4o", true],
+  ["gpt-4o", "gpt-4o-mini", false],
+  ["gpt-4o", "GPT-4o", false],
+  ["gpt-*", "gpt-4o", true],
+  ["gpt-*", "gpt-", true],
+  ["gpt-*", "my-gpt-4o", false],
+  ["*", "", true],
+  ["*", "anything/at:all", true],
+  ["**", "x", true],
+  ["*-mini", "gpt-4o-mini", true],
+  ["*-mini", "gpt-4o-mini-2", false],
+  ["a*a", "a", false],
+  ["a*a", "aa", true],
+  ["ab*ba", "aba", false],
+  ["*4*mini*", "gpt-4o-mini", true],
+  ["*mini*4*", "gpt-4o-mini", false],
+  ["a*b*b", "ab", false],
+  ["a*b*b", "abb", true],
+  ["gpt.4o", "gpt-4o", false],
+  ["gpt-[45]o", "gpt-4o", false],
+  ["", "", true],
+  ["", "x", false],
+];
+for (const [glob, name, expected] of GLOBS) {
+  test(`the glob "${glob}" ${expected ? "fits" : "does not fit"} "${name}"`, () => {
+    expect(fits(glob, name)).toBe(expected);
+  });
+}
+
+test("globs fit what the same regular expression fits", () => {
+  const text = fc.string({ unit: fc.constantFrom("a", "b", "*"), maxLength: 10 });
+  const name = fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 12 });
+  fc.assert(
+    fc.property(text, name, (glob, value) => {
+      expect(fits(glob, value)).toBe(new RegExp(`^${glob.replaceAll("*", ".*")}$`).test(value));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("a glob of many stars is answered without searching for ever", () => {
+  expect(fits("*a".repeat(100), "a".repeat(99))).toBe(false);
+  expect(fits(`${"*a".repeat(100)}b`, "a".repeat(10_000))).toBe(false);
+});
+
+describe("which models a key may call", () => {
+  test("all of them without a list, none with an empty one", () => {
+    expect(mayCall(principal(), gpt)).toBe(true);
+    expect(mayCall(principal({ models: [] }), gpt)).toBe(false);
+  });
+
+  test("those whose id or alias fits", () => {
+    expect(mayCall(principal({ models: ["x", "gpt-*"] }), gpt)).toBe(true);
+    expect(mayCall(principal({ models: ["openai/*"] }), gpt)).toBe(true);
+    expect(mayCall(principal({ models: ["anthropic/*"] }), gpt)).toBe(false);
+  });
+});
+
+describe("the model that a caller names", () => {
+  function refusal(name: string, over: Parameters<typeof principal>[0] = {}): GatewayError {
+    try {
+      resolveModel(catalog, name, principal(over));
+    } catch (error) {
+      return error as GatewayError;
+    }
+    throw new Error("nothing was refused");
+  }
+
+  test("is found by its id and by an alias", () => {
+    expect(resolveModel(catalog, "gpt-4o", principal())).toBe(gpt);
+    expect(resolveModel(catalog, "openai/gpt-4o", principal())).toBe(gpt);
+  });
+
+  test("is not available when the catalogue lacks it", () => {
+    expect(refusal("gpt-5")).toMatchObject({ code: "model_not_available", status: 404, param: "model" });
+  });
+
+  test("is not allowed when the key's list lacks it, by whichever name", () => {
+    const models = ["claude-*"];
+    expect(refusal("gpt-4o", { models })).toMatchObject({ code: "model_not_allowed", status: 403 });
+    expect(refusal("openai/gpt-4o", { models }).code).toBe("model_not_allowed");
+  });
+
+  test("cannot be called with a provisioning key", () => {
+    expect(refusal("gpt-4o", { kind: "provisioning" }).code).toBe("forbidden");
+  });
+
+  test("is quoted in part when its name is very long", () => {
+    expect(refusal("x".repeat(1_000_000)).message.length).toBeLessThan(200);
+  });
+});
