@@ -1,3 +1,7 @@
+/**
+ * When a request towards an upstream asks for a summary of the reasoning.
+ * The other fields are tested in `request.test.ts`.
+ */
 import { describe, expect, test } from "bun:test";
 import type { Reasoning } from "../../core/request.ts";
 import { encodeRequest } from "./request-encode.ts";

@@ -4,7 +4,7 @@
  */
 import { asArray, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
 import type { Losses } from "../../core/loss.ts";
-import type { CanonicalRequest, Message, OutputFormat, Reasoning, TextPart, Tool } from "../../core/request.ts";
+import type { CanonicalRequest, Extras, Message, OutputFormat, Reasoning, TextPart, Tool } from "../../core/request.ts";
 import {
   type EncodedRequest,
   type EncodeTarget,
@@ -22,7 +22,7 @@ import { additionalTools } from "./input-decode.ts";
 import { encodeHistory } from "./items-encode.ts";
 import { INCLUDE_LOGPROBS, INCLUDE_REASONING, SERVICE_TIERS } from "./request-decode.ts";
 import { encodeToolChoice, encodeTools } from "./tools.ts";
-import { itemNote, OWN, own, restoreFields } from "./wire.ts";
+import { itemNote, OWN, own, restoreFields, transportOf } from "./wire.ts";
 
 /** The least that OpenAI accepts for `max_output_tokens`. */
 const MIN_OUTPUT_TOKENS = 16;
@@ -34,10 +34,12 @@ export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): 
   const { body, losses } = encodeFields(request, target, FIELDS);
   body.model = target.model;
   body.stream = target.stream;
-  const { text: _, reasoning: __, include: ___, ...others } = loseForeignExtras(request.extras, OWN, losses) ?? {};
+  const { text: _, reasoning: __, ...others } = loseForeignExtras(request.extras, OWN, losses) ?? {};
+  const { reasoning: ___, include, ...transport } = transportOf(request);
   restoreFields(body, others);
+  restoreFields(body, transport);
   body.store ??= false;
-  encodeInclude(request, target, body);
+  encodeInclude(request, target, body, asArray(include));
   return { body, losses: losses.list() };
 }
 
@@ -88,7 +90,7 @@ const FIELDS: FieldEncoders = {
   },
   extras(extras, body, { target }) {
     const text = asObject(extras[OWN]?.text);
-    const reasoning = asObject(extras[OWN]?.reasoning);
+    const reasoning = wireReasoning(extras);
     if (reasoning && target.capabilities.has("thinking"))
       body.reasoning = { ...reasoning, ...asObject(body.reasoning) };
     if (!text) return;
@@ -97,6 +99,13 @@ const FIELDS: FieldEncoders = {
     body.text = { ...text, ...said, ...(format && { format: { ...format, ...asObject(said?.format) } }) };
   },
 };
+
+/** What a Responses caller said of reasoning that the canon does not have. */
+export function wireReasoning(extras: Extras | undefined): JsonObject | undefined {
+  const word = asObject(extras?.[OWN]?.reasoning);
+  const others = asObject(transportOf({ extras }).reasoning);
+  return word || others ? { ...others, ...word } : undefined;
+}
 
 function encodeInput(messages: Message[], body: JsonObject, { request, target, losses }: FieldScope): void {
   const input: JsonObject[] = [];
@@ -257,8 +266,8 @@ function encodeEndUser(user: string, body: JsonObject, { request, losses }: Fiel
 }
 
 /** Reasoning always comes encrypted, so that the next turn can bring it back whoever keeps the conversation. */
-function encodeInclude(request: CanonicalRequest, target: EncodeTarget, body: JsonObject): void {
-  const include: Json[] = asArray(request.extras?.[OWN]?.include).slice();
+function encodeInclude(request: CanonicalRequest, target: EncodeTarget, body: JsonObject, asked: Json[]): void {
+  const include = asked.slice();
   const thinks = target.capabilities.has("thinking") && asObject(body.reasoning)?.effort !== "none";
   if (thinks && !include.includes(INCLUDE_REASONING)) include.push(INCLUDE_REASONING);
   if (request.logprobs && !include.includes(INCLUDE_LOGPROBS)) include.push(INCLUDE_LOGPROBS);
