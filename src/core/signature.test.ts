@@ -5,7 +5,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { DIALECT_IDS, type DialectId } from "./request.ts";
-import { carrySignature, readSignature } from "./signature.ts";
+import { carrySignature, holdsWrapped, readSignature } from "./signature.ts";
 
 const ids = fc.constantFrom<DialectId[]>(...DIALECT_IDS);
 
@@ -53,4 +53,16 @@ test("text that only looks wrapped belongs to the format it stands in", () => {
   ]) {
     expect(readSignature(text, "openai-chat")).toEqual({ origin: "openai-chat", value: text });
   }
+});
+
+test("a body that holds a wrapped signature is known, one with its own signatures only is not", () => {
+  const bytes = (value: string) => new TextEncoder().encode(JSON.stringify({ thinking: "x", signature: value }));
+  for (const origin of DIALECT_IDS) {
+    expect(holdsWrapped(bytes(carrySignature({ origin, value: "abc" }, origin)))).toBe(false);
+    const other = DIALECT_IDS.find((id) => id !== origin) as DialectId;
+    expect(holdsWrapped(bytes(carrySignature({ origin, value: "abc" }, other)))).toBe(true);
+  }
+  const inBase64 = Buffer.from(carrySignature({ origin: "openai-chat", value: "abc" }, "gemini")).toString("base64");
+  expect(holdsWrapped(bytes(inBase64))).toBe(true);
+  expect(holdsWrapped(bytes(`sluice.${DIALECT_IDS[0]}.abc`).subarray(0, 20))).toBe(false);
 });

@@ -47,15 +47,26 @@ describe("what was used", () => {
     expect(meterOf().usage(1000)).toEqual(emptyUsage("none"));
   });
 
-  test("of a stream left half-way is at least what was said, whatever had been reported by then", () => {
+  test("of a stream left half-way is what was reported by then and a count of what was said since", () => {
     const early = report({ input: 50, output: 1 });
     const usage = meterOf(early, begin, say("x".repeat(4000))).usage(100);
-    expect(usage).toMatchObject({ input: 50, output: 1000, source: "estimated" });
+    expect(usage).toMatchObject({ input: 50, output: 1001, source: "estimated" });
   });
 
-  test("of a stream left half-way is the provider's word when that is more", () => {
-    const usage = meterOf(begin, say("abcd"), report({ input: 50, output: 7, thinking: 100 })).usage(100);
-    expect(usage).toMatchObject({ input: 50, output: 7, thinking: 100, source: "measured" });
+  test("of a stream left right after a report is that report", () => {
+    const usage = meterOf(begin, say("x".repeat(4000)), report({ input: 50, output: 7, thinking: 1 })).usage(100);
+    expect(usage).toMatchObject({ input: 50, output: 7, thinking: 1, source: "measured" });
+  });
+
+  test("is counted where the report cannot be true: content of no tokens, out of a prompt of none", () => {
+    const none = meterOf(begin, say("x".repeat(40)), report({ input: 0, output: 0 }), stop).usage(80);
+    expect(none).toMatchObject({ input: 20, output: 10, source: "estimated" });
+    const cached = meterOf(begin, say("x"), report({ cacheRead: 5, output: 1 }), stop).usage(80);
+    expect(cached).toMatchObject({ input: 0, cacheRead: 5, output: 1, source: "measured" });
+  });
+
+  test("of an answer without a text may be none", () => {
+    expect(meterOf(report({ input: 5 }), stop).usage(80)).toMatchObject({ input: 5, output: 0, source: "measured" });
   });
 
   test("of a finished stream is the provider's word even when that is less than was counted", () => {

@@ -4,7 +4,7 @@
  */
 import type { UpstreamFailure } from "../core/error.ts";
 import type { CanonicalEvent, FinishReason } from "../core/event.ts";
-import { emptyUsage, type Usage } from "../core/usage.ts";
+import { completionTokens, emptyUsage, promptTokens, type Usage } from "../core/usage.ts";
 
 const CHARACTERS_PER_TOKEN = 4;
 
@@ -18,6 +18,8 @@ export class Meter {
   firstContentAtMs: number | undefined;
   private reported: Usage | undefined;
   private characters = 0;
+  /** How many of them the last report can have counted. */
+  private charactersReported = 0;
 
   observe(events: readonly CanonicalEvent[], nowMs: () => number): void {
     for (const event of events) {
@@ -39,6 +41,7 @@ export class Meter {
           break;
         case "usage":
           this.reported = event.usage;
+          this.charactersReported = this.characters;
           break;
         case "message-start":
           this.upstreamId = event.id;
@@ -57,16 +60,28 @@ export class Meter {
   }
 
   /**
-   * What is to be billed: the provider's word, or a count of what was seen, flagged `estimated`.
+   * What is to be billed: the provider's word, or a count of what was seen, flagged `estimated`. The count fills in where
+   * that word cannot be true (content of no tokens), and for what a stream that broke off said after the last report.
    * A call without content that reported nothing used nothing.
    */
   usage(requestBytes: number): Usage {
-    if (this.reported) return this.reported;
-    if (!this.started) return emptyUsage("none");
-    return {
-      ...emptyUsage("estimated"),
-      input: Math.ceil(requestBytes / CHARACTERS_PER_TOKEN),
-      output: Math.ceil(this.characters / CHARACTERS_PER_TOKEN),
-    };
+    const { reported } = this;
+    if (!this.started) return reported ?? emptyUsage("none");
+    const prompt = count(requestBytes);
+    if (!reported) return { ...emptyUsage("estimated"), input: prompt, output: count(this.characters) };
+    const input = promptTokens(reported) === 0 ? prompt : 0;
+    const output = count(this.unreported(reported));
+    if (input === 0 && output === 0) return reported;
+    return { ...reported, input: reported.input + input, output: reported.output + output, source: "estimated" };
   }
+
+  private unreported(reported: Usage): number {
+    if (completionTokens(reported) === 0) return this.characters;
+    return this.finish === undefined ? this.characters - this.charactersReported : 0;
+  }
+}
+
+/** About how many tokens so many bytes or characters are. */
+function count(characters: number): number {
+  return Math.ceil(characters / CHARACTERS_PER_TOKEN);
 }

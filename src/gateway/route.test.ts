@@ -41,7 +41,11 @@ const TABLE: Case[] = [
     endpoints: [chat, { ...messages, priority: 0 }],
     chosen: ["messages", "chat"],
   },
-  { name: "an endpoint of several formats speaks the caller's", endpoints: [messages, both], chosen: ["both", "messages"] },
+  {
+    name: "an endpoint of several formats speaks the caller's",
+    endpoints: [messages, both],
+    chosen: ["both", "messages"],
+  },
   { name: "one that cannot see gets no images", endpoints: [blind, chat], needs: ["images"], chosen: ["chat"] },
   { name: "one that cannot see gets texts", endpoints: [blind, chat], needs: ["tools"], chosen: ["blind", "chat"] },
   {
@@ -106,7 +110,11 @@ test("whatever the model, no endpoint is chosen that lacks a hard need, none tha
         return;
       }
       expect(found.map((one) => one.endpoint.id).sort()).toEqual(able.map((one) => one.id).sort());
-      const ranks = found.map((one) => [one.endpoint.priority, one.dialect === dialect ? 0 : 1, Number(one.endpoint.id)]);
+      const ranks = found.map((one) => [
+        one.endpoint.priority,
+        one.dialect === dialect ? 0 : 1,
+        Number(one.endpoint.id),
+      ]);
       expect(ranks).toEqual([...ranks].sort((a, b) => a[0]! - b[0]! || a[1]! - b[1]! || a[2]! - b[2]!));
       for (const one of found) expect(one.endpoint.dialects).toContain(one.dialect);
       expect(route(head(...needs), model(all), dialect)).toEqual(found);
