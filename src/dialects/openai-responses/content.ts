@@ -166,9 +166,7 @@ function mediaTypeOf(filename: string | undefined): string {
 /** A piece of a user's message or tool output on the wire; undefined, with a loss, for what the format cannot say. */
 export function encodeInputContent(part: ToolResultContent, losses: Losses): JsonObject | undefined {
   if (part.type === "opaque") {
-    if (part.dialect === OWN) return part.value;
-    losses.add(`messages.${asString(part.value.type) ?? "opaque"}`);
-    return undefined;
+    return part.dialect === OWN ? part.value : encodeForeign(part.value, losses);
   }
   const fields = loseForeignExtras(part.extras, OWN, losses, "messages");
   const encoded =
@@ -181,6 +179,13 @@ export function encodeInputContent(part: ToolResultContent, losses: Losses): Jso
           : encodeAudio(part, losses);
   if (encoded) restoreFields(encoded, fields);
   return encoded;
+}
+
+/** Of what other formats say in a word of their own, a tool that was found is told in words, since the model has to know. */
+function encodeForeign(value: JsonObject, losses: Losses): JsonObject | undefined {
+  const found = value.type === "tool_reference" ? asString(value.tool_name) : undefined;
+  losses.add(`messages.${asString(value.type) ?? "opaque"}`, found === undefined ? "dropped" : "altered");
+  return found === undefined ? undefined : { type: "input_text", text: `The tool ${found} is available now.` };
 }
 
 function encodeImage(part: ImagePart, losses: Losses): JsonObject | undefined {

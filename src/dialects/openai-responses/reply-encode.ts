@@ -3,7 +3,7 @@
  * Calls come back in the kind and namespace in which the caller offered the tool, whatever the upstream made of it.
  */
 import type { Finish, Reply, TokenLogprob } from "../../core/event.ts";
-import { asObject, type JsonObject } from "../../core/json.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { collectLosses } from "../../core/loss.ts";
 import type { CanonicalRequest, ToolCallPart } from "../../core/request.ts";
 import type { EncodeContext } from "../dialect.ts";
@@ -15,10 +15,10 @@ import {
   encodeOutputContent,
   encodeReasoning,
 } from "./items-encode.ts";
-import { formatOnWire, reasoningOnWire } from "./request-encode.ts";
+import { formatOnWire, reasoningOnWire, wireReasoning } from "./request-encode.ts";
 import { encodeToolChoice, encodeTools } from "./tools.ts";
 import { encodeUsage } from "./usage.ts";
-import { idBody, itemNote, type OutputPart, OWN, restoreFields } from "./wire.ts";
+import { idBody, itemNote, type OutputPart, OWN, restoreFields, transportOf } from "./wire.ts";
 
 /** How a finish is told here. */
 export interface WireFinish {
@@ -76,7 +76,7 @@ export function finishOnWire(finish: Finish | undefined): WireFinish {
 
 /** What a response repeats of its request: everything that the official types require. */
 export function echo(request: CanonicalRequest): JsonObject {
-  const extras = request.extras?.[OWN] ?? {};
+  const extras: JsonObject = { ...transportOf(request), ...request.extras?.[OWN] };
   const losses = collectLosses();
   const instructions = request.system?.filter((part) => part.extras?.[OWN]?.$instructions).map((part) => part.text);
   return {
@@ -91,7 +91,7 @@ export function echo(request: CanonicalRequest): JsonObject {
     reasoning: {
       effort: null,
       summary: null,
-      ...asObject(extras.reasoning),
+      ...wireReasoning(request.extras),
       ...reasoningOnWire(request.reasoning ?? {}),
     },
     safety_identifier: extras.$user === undefined ? null : (request.endUser ?? null),

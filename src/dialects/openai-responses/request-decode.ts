@@ -2,7 +2,7 @@
  * A caller's OpenAI Responses body in canonical form. The gateway decodes a request here when it is to be converted;
  * the input's items are taken by `input-decode.ts`.
  */
-import type { JsonObject } from "../../core/json.ts";
+import { asObject, type JsonObject } from "../../core/json.ts";
 import {
   optionalArray,
   optionalBoolean,
@@ -45,6 +45,10 @@ const KNOWN = new Set([
   "include",
   "store",
 ]);
+/** Fields that are about carrying, keeping and counting, not about the answer: their absence elsewhere is no loss. */
+const TRANSPORT = new Set(["client_metadata", "stream_options", "prompt_cache_retention", "prompt_cache_options"]);
+/** Fields that say what would be without them. */
+const DEFAULTS: JsonObject = { background: false, truncation: "disabled" };
 const FORMAT_FIELDS = new Set(["type", "name", "description", "schema", "strict"]);
 const TEXT_FIELDS = new Set(["format", "verbosity"]);
 const REASONING_FIELDS = new Set(["effort", "summary"]);
@@ -74,9 +78,22 @@ export function decodeRequest(body: JsonObject): CanonicalRequest {
 /** Fields that the canon does not have. What is null at the top counts as absent. */
 function topExtras(body: JsonObject): JsonObject {
   const extras = leftover(body, KNOWN) ?? {};
-  for (const key in extras) if (extras[key] === null) delete extras[key];
+  const transport: JsonObject = {};
+  for (const [key, value] of Object.entries(extras)) {
+    if (value !== null && !TRANSPORT.has(key) && DEFAULTS[key] !== value) continue;
+    if (value !== null) transport[key] = value;
+    delete extras[key];
+  }
   // The canon's default is not to store, this format's is to store: what a caller did not say is said here.
-  if (optionalBoolean(body, "store") !== false) extras.store = true;
+  if (optionalBoolean(body, "store") !== false) transport.store = true;
+  const include = optionalArray(body, "include")?.filter(
+    (one) => one !== INCLUDE_REASONING && one !== INCLUDE_LOGPROBS,
+  );
+  if (include && include.length > 0) transport.include = include;
+  for (const _ in transport) {
+    extras.$transport = transport;
+    break;
+  }
   return extras;
 }
 
@@ -101,10 +118,7 @@ function decodeChoice(body: JsonObject, request: CanonicalRequest, extras: JsonO
 }
 
 function decodeTextOptions(body: JsonObject, request: CanonicalRequest, extras: JsonObject): void {
-  const include = optionalArray(body, "include")?.filter((one) => one !== INCLUDE_REASONING) ?? [];
-  if (include.includes(INCLUDE_LOGPROBS)) request.logprobs = true;
-  const others = include.filter((one) => one !== INCLUDE_LOGPROBS);
-  if (others.length > 0) extras.include = others;
+  if (body.include && optionalArray(body, "include")?.includes(INCLUDE_LOGPROBS)) request.logprobs = true;
   const text = optionalObject(body, "text");
   if (!text) return;
   const verbosity = optionalString(text, "verbosity", "text");
@@ -155,10 +169,9 @@ function decodeReasoning(body: JsonObject, request: CanonicalRequest, extras: Js
     request.reasoning = decoded;
     break;
   }
-  for (const _ in left) {
-    extras.reasoning = left;
-    break;
-  }
+  const { effort: word, ...others } = left;
+  if (word !== undefined) extras.reasoning = { effort: word };
+  if (Object.keys(others).length > 0) extras.$transport = { ...asObject(extras.$transport), reasoning: others };
 }
 
 function decodeNames(body: JsonObject, request: CanonicalRequest, extras: JsonObject): void {

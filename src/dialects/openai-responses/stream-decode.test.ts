@@ -278,7 +278,7 @@ describe("anything at all", () => {
           dialect.encodeReply(collect(events), context);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

@@ -183,11 +183,17 @@ function callWriter(state: StreamState, start: Extract<PartStart, { type: "tool-
       release();
       tellRest();
       call.extras = mergeExtras(start.extras, extras);
-      const whole = JSON.stringify(call.arguments);
-      const said = isCustom ? `"input":${whole}` : `"name":${JSON.stringify(call.name)},"arguments":${whole}`;
-      write(state, `${event}.done`, `${place},${said}`);
-      const item = encodeRestoredCall(call, state.context, index);
-      finishItem(state, index, { ...item, id: state.output[index]?.id });
+      finishCall(state, call, index, place);
     },
   };
+}
+
+function finishCall(state: StreamState, call: ToolCallPart, index: number, place: string): void {
+  const whole = JSON.stringify(call.arguments);
+  if (call.kind === "custom") write(state, "response.custom_tool_call_input.done", `${place},"input":${whole}`);
+  else {
+    const said = `${place},"name":${JSON.stringify(call.name)},"arguments":${whole}`;
+    write(state, "response.function_call_arguments.done", said);
+  }
+  finishItem(state, index, { ...encodeRestoredCall(call, state.context, index), id: state.output[index]?.id });
 }

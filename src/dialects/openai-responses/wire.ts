@@ -15,6 +15,7 @@ export type OutputPart = Exclude<Part, { type: "tool-result" }>;
  * Notes of the decoders to the encoders of this dialect, in `extras`. `$item`: an item's own fields (id, status, phase) on
  * the first part that it became. `$whole`: an opaque part is an item, not a piece of content. `$content` and `$summary`:
  * a reasoning item's arrays where the part's text does not tell them. `$instructions`: the text stood in `instructions`.
+ * `$transport`: fields of the request that say nothing to a model, and that other formats therefore do not miss.
  */
 export type Note =
   | "$item"
@@ -25,7 +26,9 @@ export type Note =
   | "$role"
   | "$strict"
   | "$namespace"
-  | "$additional";
+  | "$additional"
+  | "$transport"
+  | "$user";
 
 /** This dialect's extras of a part, a message, a tool or a request. */
 export function own(of: { extras?: Extras }): JsonObject | undefined {
@@ -61,6 +64,11 @@ export function restoreFields(target: JsonObject, fields: JsonObject | undefined
     if (key.startsWith("$") || target[key] !== undefined) continue;
     setOwn(target, key, fields[key]);
   }
+}
+
+/** The `$transport` note of a request. */
+export function transportOf(request: { extras?: Extras }): JsonObject {
+  return asObject(own(request)?.$transport) ?? {};
 }
 
 /** The `$item` note of a part or message. */
