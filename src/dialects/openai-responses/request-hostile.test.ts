@@ -7,7 +7,6 @@ import fc from "fast-check";
 import { GatewayError } from "../../core/error.ts";
 import { CAPABILITIES } from "../../core/head.ts";
 import type { JsonObject } from "../../core/json.ts";
-import type { CanonicalRequest } from "../../core/request.ts";
 import type { EncodeTarget } from "../dialect.ts";
 import { openaiResponses as dialect } from "./index.ts";
 

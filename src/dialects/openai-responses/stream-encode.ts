@@ -126,6 +126,8 @@ function shell(state: StreamState, finish: WireFinish & { error?: JsonObject }, 
 function finish(state: StreamState, event: Extract<Told, { type: "message-end" }>): void {
   const told = finishOnWire(event.finish);
   closeMessage(state, told.status === "incomplete");
+  const last = state.output.at(-1);
+  if (told.status === "incomplete" && last?.type === "function_call") last.status = "incomplete";
   state.isOver = true;
   const extras = event.extras?.[OWN];
   if (extras) state.echoed = echoText(state.context.request, extras);
