@@ -1,6 +1,6 @@
 /**
  * Errors in both directions: an upstream's failure as its dialect understands it, and ours in Google's envelope.
- * Also errors inside a stream that has begun, which Google's clients notice only as a bare JSON document.
+ * Also errors inside a stream that has begun, in every form in which Google's clients notice them.
  */
 import type { FailureKind, GatewayError, UpstreamFailure } from "../../core/error.ts";
 import { asArray, asNumber, asObject, asString, type Json, type JsonObject, tryParse } from "../../core/json.ts";
@@ -187,9 +187,11 @@ export function encodeError(error: GatewayError, requestId: string): ErrorReply 
   return { status: error.status, body: errorBody(error, requestId), headers };
 }
 
-/** The error for a stream that has begun: a bare JSON document, or the last element of the array. */
+/** The error for a stream that has begun: a last event and the same as a bare document, or the last element of the array. */
 export function encodeStreamError(error: GatewayError, requestId: string, framing: Framing, isFirst = false): string {
   const text = JSON.stringify(errorBody(error, requestId));
-  if (framing === "sse") return text;
+  // Google's newer clients read the event, wherever the network cut the stream; older ones take it for an empty answer and
+  // only notice what is no event. To anyone else the document is an unfinished line, which is to be ignored.
+  if (framing === "sse") return `data: ${text}\r\n\r\n${text}`;
   return isFirst ? `[${text}\r\n]` : `\r\n,${text}\r\n]`;
 }

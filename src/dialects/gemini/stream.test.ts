@@ -99,9 +99,13 @@ describe("encoding a stream", () => {
     expect(JSON.parse(`[{}${relayed}`)).toHaveLength(2);
   });
 
-  test("an error in server-sent events is a bare document", () => {
+  test("an error in server-sent events is an event, and a bare document after it", () => {
     const text = gemini.streamEncoder(context(), "sse").error(new GatewayError("upstream_timeout", "Too slow."));
-    expect(JSON.parse(text)).toMatchObject({ error: { code: 504, message: "Too slow.", status: "DEADLINE_EXCEEDED" } });
+    const [event = "", document = ""] = text.split("\r\n\r\n");
+    expect(JSON.parse(document)).toMatchObject({
+      error: { code: 504, message: "Too slow.", status: "DEADLINE_EXCEEDED" },
+    });
+    expect(event).toBe(`data: ${document}`);
   });
 
   test("a call is written whole, with id and signature, when its arguments are complete", () => {
