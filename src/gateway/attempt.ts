@@ -9,7 +9,7 @@ import { DIALECTS } from "../dialects/index.ts";
 import type { Provider } from "../providers/provider.ts";
 import { send, UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
 import { SseLimitError } from "../upstream/sse.ts";
-import { fromFault, retryElsewhere, toError } from "./failure.ts";
+import { conceal, fromFault, reasonOf, retryElsewhere, toError } from "./failure.ts";
 import type { Inquiry } from "./inquiry.ts";
 import { Meter } from "./meter.ts";
 import { translate } from "./translate.ts";
@@ -49,6 +49,8 @@ export interface Served {
   /** For the caller, in order: everything up to and including the first content, or the whole reply. */
   readonly opening: readonly (Uint8Array | string)[];
   readonly rest?: Rest;
+  /** What must not be told of the provider's words, should it fail later. */
+  readonly secrets: readonly string[];
 }
 
 /** An attempt that ended before any content. */
@@ -96,8 +98,8 @@ export async function attempt(
         throw new UpstreamFault("cancelled", undefined, false);
       }
       if (!(thrown instanceof AttemptFailure)) throw thrown;
-      last = thrown.failure;
-      note("failed", last.status, last.code ?? last.kind);
+      last = conceal(thrown.failure, secretsOf(scope.providers.get(candidate.endpoint.provider)));
+      note("failed", last.status, reasonOf(last));
       if (!retryElsewhere(last)) throw toError(last);
       if (last.kind !== "timeout") timedOut = false;
     }
@@ -113,7 +115,8 @@ async function tryOne(inquiry: Inquiry, candidate: Candidate, meter: Meter, scop
   const response = await request(inquiry, candidate, translation, scope);
   try {
     if (response.status >= 300) throw await refused(candidate, response);
-    const served = { candidate, translation, meter };
+    const secrets = secretsOf(scope.providers.get(candidate.endpoint.provider));
+    const served = { candidate, translation, meter, secrets };
     if (!inquiry.head.stream) {
       const piece = translation.whole(await response.readAll(scope.limits.maxReplyBytes));
       meter.observe(piece.events, scope.nowMs);
@@ -168,6 +171,16 @@ async function request(
   } catch (thrown) {
     throw new AttemptFailure(fromFault(thrown));
   }
+}
+
+const MIN_SECRET = 6;
+
+/** What an upstream was sent and nobody else may read, should it repeat it: keys, configured headers, its own address. */
+function secretsOf(provider: Provider | undefined): string[] {
+  if (!provider) return [];
+  const host = URL.canParse(provider.baseUrl) ? new URL(provider.baseUrl).host : "";
+  const all = [...provider.credentials, ...Object.values(provider.headers), host];
+  return all.filter((secret) => secret.length >= MIN_SECRET);
 }
 
 function credentialHeaders(provider: Provider, candidate: Candidate): Record<string, string> {

@@ -19,15 +19,38 @@ export function retryElsewhere(failure: UpstreamFailure): boolean {
   return !CALLERS.has(failure.kind);
 }
 
+/** Ids of a caller's own things, which look like keys but help to find a mistake. */
+const OWN_IDS = "file|chatcmpl";
+
+/** What may not be told, most telling form first. Every repetition that could be searched again and again has a limit. */
 const SECRETS: readonly [RegExp, string][] = [
-  [/\bhttps?:\/\/[^\s"'<>)\]]+/gi, "[url]"],
-  [/\b(?:sk|pk|rk|gsk|xai|hf|r8|nvapi|key)[-_][A-Za-z0-9_*.-]{6,}/g, "[key]"],
-  [/\bAIza[A-Za-z0-9_*-]{10,}/g, "[key]"],
-  [/\bBearer\s+\S+/gi, "[key]"],
+  [/\b[a-z][a-z0-9+.-]{1,15}:\/\/(?:\[[^\]\s]{0,60}\])?[^\s"'<>)\]]*/gi, "[url]"],
+  [/\barn:[^\s"'<>)]+/gi, "[id]"],
+  [/\beyJ[\w-]{6,}(?:\.[\w-]+){0,2}/g, "[key]"],
+  [/\b(?:Bearer|Basic)\s+[^\s"',;)]{6,}/gi, "[key]"],
+  [
+    /(?:api[-_ ]?key|access[-_ ]?key|authorization|credential|password|secret|token)["']?\s{0,4}[:=]\s{0,4}["']?[^\s"',;<)]{6,}/gi,
+    "[key]",
+  ],
+  [
+    /\b(?:[a-z]{0,3}sk|pk|rk|gsk|xai|hf|r8|nvapi|key|pplx|fw|tgp|gh[opsu]|sess|glpat|xox[a-z])[-_][A-Za-z0-9_*.-]{6,}/g,
+    "[key]",
+  ],
+  [/\b(?:AIza|AKIA|ASIA|ya29\.)[A-Za-z0-9_*-]{10,}/g, "[key]"],
   [/\b(?:org|proj|user|acct|req|request)[-_][A-Za-z0-9]{8,}\b/g, "[id]"],
-  [/\bprojects\/[a-z0-9-]+/gi, "projects/[id]"],
-  [/\b[\w.+-]+@[\w-]+\.[\w.-]+\b/g, "[email]"],
-  [/\b(?:[a-z0-9-]+\.)+(?:com|net|org|io|ai|dev|cloud|internal|local)(?::\d+)?\b/gi, "[host]"],
+  [/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi, "[id]"],
+  [new RegExp(`(?<!\\b(?:${OWN_IDS})-)\\b(?=[A-Za-z]*\\d)[A-Za-z0-9]{24,}\\b`, "g"), "[key]"],
+  [/\b(projects|accounts|subscriptions|organizations|tenants)\/[^\s"'/<>)]+/gi, "$1/[id]"],
+  [/\b(project|account)(?:_number)?[:\s]{1,3}\d{6,}\b/gi, "$1 [id]"],
+  [/[^\s@]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+/g, "[email]"],
+  [
+    /\b(?:[a-z0-9-]+\.)+(?:com|net|org|io|ai|dev|cloud|internal|local|localdomain|lan|svc|corp|co|app|eu|us|uk|de|fr|ch|nl|cn|jp|in|sg|gov|edu)\b(?::\d+)?/gi,
+    "[host]",
+  ],
+  [/\b(?:[a-z0-9-]+\.)+[a-z]{2,20}:\d{2,5}\b/gi, "[host]"],
+  [/\blocalhost\b(?::\d+)?/gi, "[host]"],
+  [/\[[0-9a-f]{0,4}:[0-9a-f:.]{1,45}\](?::\d+)?/gi, "[host]"],
+  [/(?<![\w:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}(?![\w:])/gi, "[host]"],
   [/\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g, "[host]"],
 ];
 
@@ -35,16 +58,36 @@ const MAX_MESSAGE = 1000;
 
 /** An upstream's sentence without hosts, keys, ids of its accounts; at most 1,000 characters. */
 export function clean(message: string): string {
-  let text = message.slice(0, MAX_MESSAGE * 2);
+  let text = message;
+  // What the cut leaves of a key would no longer look like one.
+  if (text.length > MAX_MESSAGE * 2) text = text.slice(0, MAX_MESSAGE * 2).replace(/(?<!\S)\S+$/, "");
   for (const [pattern, replacement] of SECRETS) text = text.replace(pattern, replacement);
   return text.slice(0, MAX_MESSAGE);
 }
 
+/** A failure in a word for the usage record: the upstream's code where it is plainly one, else our own word. */
+export function reasonOf(failure: UpstreamFailure): string {
+  const { code, kind } = failure;
+  return code !== undefined && /^[A-Za-z][\w.-]{0,63}$/.test(code) && clean(code) === code ? code : kind;
+}
+
+/** The failure with these very strings taken out, whatever they look like: the keys that were sent, and where to. */
+export function conceal(failure: UpstreamFailure, secrets: readonly string[]): UpstreamFailure {
+  const without = (text: string) => secrets.reduce((left, secret) => left.replaceAll(secret, "[key]"), text);
+  const { code, param } = failure;
+  return {
+    ...failure,
+    message: without(failure.message),
+    ...(code === undefined ? {} : { code: without(code) }),
+    ...(param === undefined ? {} : { param: without(param) }),
+  };
+}
+
 /** What the caller is told when this failure is the last word. */
 export function toError(failure: UpstreamFailure): GatewayError {
-  const detail = `upstream ${failure.status} ${failure.code ?? ""}: ${failure.message}`;
+  const detail = clean(`upstream ${failure.status} ${failure.code ?? ""}: ${failure.message}`);
   const message = clean(failure.message) || "The provider refused the request.";
-  const { param } = failure;
+  const param = failure.param && clean(failure.param);
   switch (failure.kind) {
     case "invalid-request":
       return new GatewayError("invalid_request", message, { param, detail, status: callersStatus(failure.status) });

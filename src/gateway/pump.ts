@@ -5,7 +5,7 @@
 import { GatewayError } from "../core/error.ts";
 import { SseLimitError } from "../upstream/sse.ts";
 import { type Rest, type Served, tooLong } from "./attempt.ts";
-import { fromFault, toError } from "./failure.ts";
+import { conceal, fromFault, toError } from "./failure.ts";
 import type { Inquiry } from "./inquiry.ts";
 
 /** How a stream ended. */
@@ -140,16 +140,21 @@ export class Pump {
 
   async #step(controller: Controller): Promise<void> {
     const { meter, rest } = this.#served;
-    if (rest.ended || meter.failure) return this.#finish(controller, meter.failure && toError(meter.failure));
+    if (rest.ended || meter.failure) return this.#finish(controller, this.#failure());
     for (;;) {
       const chunk = await rest.response.next();
       if (this.#isOver) return;
       const { output, events } = chunk ? rest.stream.push(chunk) : rest.stream.end();
       meter.observe(events, this.#pulse.settings.nowMs);
       if (output.length > 0) controller.enqueue(toBytes(output));
-      if (!chunk || meter.failure) return this.#finish(controller, meter.failure && toError(meter.failure));
+      if (!chunk || meter.failure) return this.#finish(controller, this.#failure());
       if (output.length > 0) return;
     }
+  }
+
+  #failure(): GatewayError | undefined {
+    const { meter, secrets } = this.#served;
+    return meter.failure && toError(conceal(meter.failure, secrets));
   }
 
   #finish(controller: Controller, error?: GatewayError): void {
