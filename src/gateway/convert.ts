@@ -6,10 +6,11 @@ import type { Candidate } from "../core/endpoint.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import type { SseFrame } from "../core/frame.ts";
 import { type Json, tryParse } from "../core/json.ts";
-import { collect, unfold } from "../core/reply.ts";
+import { collect } from "../core/reply.ts";
 import type { Dialect, EncodeContext, StreamEncoder } from "../dialects/dialect.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import { createSseParser } from "../upstream/sse.ts";
+import { decodeFrames } from "./frames.ts";
 import { dialectHeaders, type Inquiry } from "./inquiry.ts";
 import type { Piece, ReplyStream, Translation } from "./translation.ts";
 
@@ -27,13 +28,7 @@ export function convert(inquiry: Inquiry, candidate: Candidate): Translation {
     capabilities: endpoint.capabilities,
     quirks: endpoint.quirks[candidate.dialect] ?? {},
   });
-  const context: EncodeContext = {
-    id: inquiry.id,
-    createdAt: inquiry.createdAt,
-    model: inquiry.shownModel,
-    request,
-    wantsStreamUsage: inquiry.head.wantsStreamUsage,
-  };
+  const context = encodeContext(inquiry);
   return {
     path: "convert",
     body: JSON.stringify(encoded.body),
@@ -48,6 +43,17 @@ export function convert(inquiry: Inquiry, candidate: Candidate): Translation {
   };
 }
 
+/** What an encoder of answers to this caller may use. Throws `invalid_request` when the caller's body cannot be decoded. */
+export function encodeContext(inquiry: Inquiry): EncodeContext {
+  return {
+    id: inquiry.id,
+    createdAt: inquiry.createdAt,
+    model: inquiry.shownModel,
+    request: inquiry.canonical(),
+    wantsStreamUsage: inquiry.head.wantsStreamUsage,
+  };
+}
+
 /** A reply body as JSON; what is none becomes null, which every dialect decodes to an error. */
 export function parseReply(bytes: Uint8Array): Json {
   return tryParse(decoder.decode(bytes)) ?? null;
@@ -55,9 +61,8 @@ export function parseReply(bytes: Uint8Array): Json {
 
 function convertStream(inquiry: Inquiry, target: Dialect, context: EncodeContext): ReplyStream {
   const parser = createSseParser({});
-  const source = target.streamDecoder({ id: inquiry.id });
+  const source = decodeFrames(target, inquiry.id);
   const encoder = inquiry.dialect.streamEncoder(context, inquiry.framing);
-  let began = false;
   let broken = false;
 
   function piece(frames: readonly SseFrame[]): Piece {
@@ -65,9 +70,8 @@ function convertStream(inquiry: Inquiry, target: Dialect, context: EncodeContext
     let events: CanonicalEvent[] | readonly CanonicalEvent[] = [];
     for (const frame of frames) {
       if (broken) break;
-      const found = frame.bare && !began ? wholeReply(frame, target, inquiry.id) : source.frame(frame);
+      const found = source.frame(frame);
       if (found.length === 0) continue;
-      began = true;
       broken = found.some((event) => event.type === "error");
       output += encodeAll(found, encoder);
       events = events.length === 0 ? found : [...events, ...found];
@@ -89,13 +93,8 @@ function convertStream(inquiry: Inquiry, target: Dialect, context: EncodeContext
   };
 }
 
-/** Some upstreams answer a streamed request with one plain JSON body: a whole reply, or an error. */
-function wholeReply(frame: SseFrame, target: Dialect, id: string): CanonicalEvent[] {
-  const events = target.decodeReply(tryParse(frame.data) ?? null, { id });
-  return events.some((event) => event.type === "error") ? events : unfold(collect(events));
-}
-
-function encodeAll(events: readonly CanonicalEvent[], encoder: StreamEncoder): string {
+/** Events as text of the caller's stream; errors have a form of their own. */
+export function encodeAll(events: readonly CanonicalEvent[], encoder: StreamEncoder): string {
   let output = "";
   for (const event of events) {
     if (event.type !== "error") output += encoder.event(event);

@@ -6,9 +6,10 @@ import type { Candidate } from "../core/endpoint.ts";
 import { invalidRequest } from "../core/error.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import { type Edit, PatchError, patchJson } from "../core/patch.ts";
-import type { Dialect, StreamDecoder } from "../dialects/dialect.ts";
+import type { StreamDecoder } from "../dialects/dialect.ts";
 import { createSseParser, DEFAULT_MAX_EVENT_BYTES, SseLimitError } from "../upstream/sse.ts";
-import { parseReply } from "./convert.ts";
+import { encodeAll, encodeContext, parseReply } from "./convert.ts";
+import { decodeFrames } from "./frames.ts";
 import { dialectHeaders, type Inquiry } from "./inquiry.ts";
 import type { Piece, ReplyStream, Translation } from "./translation.ts";
 
@@ -24,7 +25,7 @@ export function relay(inquiry: Inquiry, candidate: Candidate): Translation {
     body: edits.length === 0 ? inquiry.bytes : patch(inquiry.bytes, edits),
     headers: dialectHeaders(inquiry, dialect),
     losses: [],
-    stream: () => relayStream(dialect, inquiry.id, !head.wantsStreamUsage),
+    stream: () => relayStream(inquiry),
     whole(bytes) {
       const events = observe(() => dialect.decodeReply(parseReply(bytes), { id: inquiry.id }));
       return { output: bytes, events };
@@ -53,13 +54,16 @@ function observe(decode: () => readonly CanonicalEvent[]): readonly CanonicalEve
  * Relays whole frames only: the tail of an unfinished one waits for the rest, so that a frame which must not reach the
  * caller (an upstream's raw error, a usage chunk nobody asked for) can still be left out.
  */
-function relayStream(dialect: Dialect, id: string, dropUsage: boolean): ReplyStream {
+function relayStream(inquiry: Inquiry): ReplyStream {
+  const { dialect } = inquiry;
+  const dropUsage = !inquiry.head.wantsStreamUsage;
   const parser = createSseParser({});
-  const decoder = dialect.streamDecoder({ id });
+  const decoder = decodeFrames(dialect, inquiry.id);
   let tail: Uint8Array | undefined;
 
   function take(ready: Uint8Array): Piece {
     const frames = parser.push(ready);
+    const wasWhole = decoder.isWhole();
     const events: CanonicalEvent[] = [];
     let dropped: Set<number> | undefined;
     for (let index = 0; index < frames.length; index++) {
@@ -73,7 +77,16 @@ function relayStream(dialect: Dialect, id: string, dropUsage: boolean): ReplyStr
       if (found.some(isError))
         return { output: rewrite(ready, (other) => other < index && !dropped?.has(other)), events };
     }
+    if (wasWhole) return { output: "", events };
+    if (decoder.isWhole()) return { output: asStream(inquiry, events), events };
     return { output: dropped ? rewrite(ready, (index) => !dropped.has(index)) : ready, events };
+  }
+
+  /** An unfinished last event counts as one; the caller gets it as it came. */
+  function last(unfinished: Uint8Array): Piece {
+    const ready = Buffer.concat([unfinished, LF_LF]);
+    const piece = take(ready);
+    return piece.output === ready ? { output: unfinished, events: piece.events } : piece;
   }
 
   return {
@@ -84,30 +97,25 @@ function relayStream(dialect: Dialect, id: string, dropUsage: boolean): ReplyStr
       if (tail && tail.length > DEFAULT_MAX_EVENT_BYTES) throw new SseLimitError(DEFAULT_MAX_EVENT_BYTES, []);
       return cut === 0 ? NOTHING : take(bytes.subarray(0, cut));
     },
-    end: () => finish(tail ? take(tail) : NOTHING, parser.end(), decoder),
-    fail: (error) => dialect.encodeStreamError(error, id, "sse"),
+    end: () => finish(tail ? last(tail) : NOTHING, decoder),
+    fail: (error) => dialect.encodeStreamError(error, inquiry.id, "sse"),
   };
+}
+
+/** A whole reply that came in place of a stream, as the stream that the caller's client waits for. */
+function asStream(inquiry: Inquiry, events: readonly CanonicalEvent[]): string {
+  const encoder = inquiry.dialect.streamEncoder(encodeContext(inquiry), inquiry.framing);
+  return encodeAll(events, encoder) + encoder.end();
 }
 
 function isError(event: CanonicalEvent): boolean {
   return event.type === "error";
 }
 
-/** The unfinished last frame, if any, was already handed to `take` as bytes; here only its events and the decoder's end are due. */
-function finish(
-  last: Piece,
-  frames: ReturnType<ReturnType<typeof createSseParser>["end"]>,
-  decoder: StreamDecoder,
-): Piece {
-  const events = [...last.events];
-  if (events.some(isError)) return last;
-  for (const frame of frames) {
-    const found = observe(() => decoder.frame(frame));
-    events.push(...found);
-    if (found.some(isError)) return { output: "", events };
-  }
-  events.push(...observe(() => decoder.end()));
-  return { output: last.output, events };
+/** What the decoder held back until the stream's end. */
+function finish(piece: Piece, decoder: StreamDecoder): Piece {
+  if (piece.events.some(isError)) return piece;
+  return { output: piece.output, events: [...piece.events, ...observe(() => decoder.end())] };
 }
 
 /** The text of the chosen frames of a piece, in order. Rare, so it may parse a second time. */
