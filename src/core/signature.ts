@@ -30,6 +30,13 @@ export function readSignature(text: string, source: DialectId): Signature {
   return { origin: source, value: text };
 }
 
+/** Like `readSignature`; undefined for an empty slot and for one that only says that nothing was signed. */
+export function readSlot(text: string | undefined, source: DialectId): Signature | undefined {
+  if (!text) return undefined;
+  const signature = readSignature(text, source);
+  return signature.value === "" ? undefined : signature;
+}
+
 /**
  * Whether a request's body may hold content of another origin, which its own upstream would refuse: such a body has to be
  * decoded, so that the encoder leaves it out. A text of the user that begins like the mark counts too, which costs nothing

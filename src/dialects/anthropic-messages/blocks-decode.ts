@@ -13,7 +13,7 @@ import type {
   ThinkingPart,
   ToolCallPart,
 } from "../../core/request.ts";
-import { readSignature } from "../../core/signature.ts";
+import { readSignature, readSlot } from "../../core/signature.ts";
 import { OWN, ownExtras, readBase } from "./wire.ts";
 
 export type DecodedBlock = TextPart | ThinkingPart | ToolCallPart | ImagePart | FilePart | OpaquePart;
@@ -106,11 +106,11 @@ function decodeUrlCitation(citation: JsonObject | undefined, length: number): An
 }
 
 function decodeThinking(block: JsonObject): ThinkingPart {
-  const signature = asString(block.signature);
+  const signature = readSlot(asString(block.signature), OWN);
   return {
     type: "thinking",
     text: asString(block.thinking) ?? "",
-    ...(signature && { signature: readSignature(signature, OWN) }),
+    ...(signature && { signature }),
     ...readBase(block, THINKING_FIELDS),
   };
 }

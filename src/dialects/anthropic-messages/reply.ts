@@ -6,7 +6,7 @@ import type { CanonicalEvent, Choice, Reply } from "../../core/event.ts";
 import { asArray, asObject, asString, type Json, type JsonObject, rest } from "../../core/json.ts";
 import { unfold } from "../../core/reply.ts";
 import type { Extras, Part, Signature, TextPart } from "../../core/request.ts";
-import { carrySignature } from "../../core/signature.ts";
+import { carrySignature, UNSIGNED } from "../../core/signature.ts";
 import type { DecodeContext, EncodeContext } from "../dialect.ts";
 import { parseArguments } from "../partial-json.ts";
 import { restoreToolCall, type ToolNames, toolNames, wrapCustomInput } from "../tool-names.ts";
@@ -113,7 +113,7 @@ export function encodeReplyPart(part: ReplyPart, names: ToolNames): JsonObject[]
     case "refusal":
       return [{ type: "text", text: part.text, ...own }];
     case "thinking": {
-      const signature = part.signature ? carrySignature(part.signature, OWN) : "";
+      const signature = carrySignature(part.signature ?? UNSIGNED, OWN);
       if (part.redacted) return [{ type: "redacted_thinking", data: signature, ...own }];
       return [{ type: "thinking", thinking: part.text, signature, ...own }];
     }

@@ -5,7 +5,7 @@
 import type { CanonicalEvent } from "../../core/event.ts";
 import type { SseFrame } from "../../core/frame.ts";
 import { asArray, asObject, asString, type Json, type JsonObject, tryParse } from "../../core/json.ts";
-import { readSignature } from "../../core/signature.ts";
+import { readSlot } from "../../core/signature.ts";
 import type { DecodeContext, StreamDecoder } from "../dialect.ts";
 import { parseArguments } from "../partial-json.ts";
 import { decodeBlock, opaque, sortCitations } from "./blocks-decode.ts";
@@ -179,8 +179,8 @@ function startThinking(state: State, index: number, block: JsonObject, out: Cano
   out.push({ type: "part-start", choice: 0, part, start: { type: "thinking", ...extrasOf(block, THINKING_START) } });
   const text = asString(block.thinking);
   if (text) out.push({ type: "thinking-delta", choice: 0, part, text });
-  const signature = asString(block.signature);
-  if (signature) out.push({ type: "signature", choice: 0, part, signature: readSignature(signature, OWN) });
+  const signature = readSlot(asString(block.signature), OWN);
+  if (signature) out.push({ type: "signature", choice: 0, part, signature });
 }
 
 function startCall(state: State, index: number, block: JsonObject, out: CanonicalEvent[]): void {
@@ -233,8 +233,9 @@ function onDelta(state: State, data: JsonObject, out: CanonicalEvent[]): void {
 function onThinkingDelta(part: number, delta: JsonObject, out: CanonicalEvent[]): void {
   if (delta.type === "thinking_delta" && typeof delta.thinking === "string" && delta.thinking !== "") {
     out.push({ type: "thinking-delta", choice: 0, part, text: delta.thinking });
-  } else if (delta.type === "signature_delta" && typeof delta.signature === "string" && delta.signature !== "") {
-    out.push({ type: "signature", choice: 0, part, signature: readSignature(delta.signature, OWN) });
+  } else if (delta.type === "signature_delta") {
+    const signature = readSlot(asString(delta.signature), OWN);
+    if (signature) out.push({ type: "signature", choice: 0, part, signature });
   }
 }
 

@@ -7,7 +7,7 @@ import type { CanonicalEvent, Finish, PartStart } from "../../core/event.ts";
 import { asArray, asString, type JsonObject } from "../../core/json.ts";
 import type { Extras, Signature } from "../../core/request.ts";
 import { createSequencer } from "../../core/sequence.ts";
-import { carrySignature } from "../../core/signature.ts";
+import { carrySignature, UNSIGNED } from "../../core/signature.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { EncodeContext, StreamEncoder } from "../dialect.ts";
 import { restoreToolCall, type ToolNames, toolNames } from "../tool-names.ts";
@@ -26,6 +26,8 @@ const STOP = 'event: message_stop\ndata: {"type":"message_stop"}\n\n';
 /** The part that is being written. */
 interface Block {
   start: PartStart;
+  /** Whether the thinking's signature is out. */
+  signed: boolean;
   /** Whether `content_block_start` is out. A call waits for a second event: a signature must stand before it. */
   written: boolean;
   held: string;
@@ -145,7 +147,7 @@ class MessagesStream implements StreamEncoder {
   }
 
   private partStart(start: PartStart): string {
-    this.block = { start, written: true, held: "" };
+    this.block = { start, written: true, signed: false, held: "" };
     const own = wireFields(start.extras?.[OWN]);
     switch (start.type) {
       case "text":
@@ -159,7 +161,7 @@ class MessagesStream implements StreamEncoder {
         return this.blocks.start({ type: "thinking", thinking: "", signature: "", ...own });
       case "tool-call":
         this.hasCalls = true;
-        this.block = { start: restoreToolCall(start, this.names), written: false, held: "" };
+        this.block = { start: restoreToolCall(start, this.names), written: false, signed: false, held: "" };
         return "";
     }
   }
@@ -182,7 +184,10 @@ class MessagesStream implements StreamEncoder {
   }
 
   private onSignature(block: Block, signature: Signature): string {
-    if (block.start.type === "thinking") return this.blocks.signatureDelta(signature);
+    if (block.start.type === "thinking") {
+      block.signed = true;
+      return this.blocks.signatureDelta(signature);
+    }
     // Too late once the call is out; texts need no signature.
     if (block.written || signature.origin === OWN) return "";
     const begin = this.blocks.start({ type: "thinking", thinking: "", signature: "" });
@@ -192,6 +197,7 @@ class MessagesStream implements StreamEncoder {
   private partEnd(block: Block, extras: Extras | undefined): string {
     this.block = undefined;
     let out = this.release(block);
+    if (block.start.type === "thinking" && !block.signed) out += this.blocks.signatureDelta(UNSIGNED);
     if (block.start.type === "tool-call" && block.start.kind === "custom") out += this.blocks.inputDelta('"}');
     for (const citation of asArray(extras?.[OWN]?.citations)) {
       out += this.blocks.delta("citations_delta", "citation", JSON.stringify(citation));

@@ -5,6 +5,7 @@
 import type { CanonicalEvent, Finish } from "../../core/event.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { Extras, Signature, ToolCallPart } from "../../core/request.ts";
+import { UNSIGNED } from "../../core/signature.ts";
 import { type ParsedArguments, parseArguments } from "../partial-json.ts";
 import { restoreToolCall, type ToolNames } from "../tool-names.ts";
 import { encodeMedia } from "./media.ts";
@@ -28,8 +29,15 @@ export function textPart(text: string, isThought: boolean): JsonObject {
   return isThought ? { text, thought: true } : { text };
 }
 
-/** A function call with its assembled arguments, and whether these were a whole JSON object. */
-export function callPart(call: ToolCallPart, names: ToolNames): { part: JsonObject; complete: boolean } {
+/**
+ * A function call with its assembled arguments, and whether these were a whole JSON object. The API wants the first call of
+ * a turn signed; a model of another provider signs none, which the slot then says.
+ */
+export function callPart(
+  call: ToolCallPart,
+  names: ToolNames,
+  isFirst: boolean,
+): { part: JsonObject; complete: boolean } {
   const restored = restoreToolCall(call, names);
   const parsed: ParsedArguments =
     restored.kind === "custom"
@@ -37,7 +45,8 @@ export function callPart(call: ToolCallPart, names: ToolNames): { part: JsonObje
       : parseArguments(restored.arguments);
   const { functionCall: fields, ...own } = ownOf(call.extras) ?? {};
   const functionCall = { ...(fields as JsonObject | undefined), id: call.id, name: restored.name, args: parsed.value };
-  return { part: { ...own, functionCall, ...signed(call.signature) }, complete: parsed.complete };
+  const signature = call.signature ?? (isFirst ? UNSIGNED : undefined);
+  return { part: { ...own, functionCall, ...signed(signature) }, complete: parsed.complete };
 }
 
 /** A part that came whole; undefined when the wire has no form for it. */

@@ -11,6 +11,7 @@ import { writeLogprobs } from "./logprobs.ts";
 import { callPart, endFields, finishWord, isCutOff, isPromptBlocked, ownOf, signed, wholePart } from "./part-encode.ts";
 import { ReplyDecoder } from "./reply-decode.ts";
 import { encodeUsage } from "./usage.ts";
+import { GEMINI } from "./wire.ts";
 
 /** Never throws: a body that makes no sense becomes an `error` event. An array is a stream that came at once. */
 export function decodeReply(body: Json, context: DecodeContext): CanonicalEvent[] {
@@ -45,7 +46,8 @@ function candidate(choice: Choice, index: number, names: ToolNames): JsonObject 
   let hasBrokenCalls = false;
   for (const part of choice.parts) {
     if (part.type === "tool-call") {
-      const call = callPart(part, names);
+      const isOwn = choice.finish.native?.dialect === GEMINI;
+      const call = callPart(part, names, !isOwn && part === choice.parts.find(({ type }) => type === "tool-call"));
       if (call.complete || !isCutOff(choice.finish)) parts.push(call.part);
       else hasBrokenCalls = true;
       continue;

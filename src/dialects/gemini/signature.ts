@@ -17,7 +17,7 @@ export interface ReadSignature {
   redacted: boolean;
 }
 
-/** The slot's signature; undefined when it is empty or holds a text that only satisfies the API's check. */
+/** The slot's signature; undefined when it is empty, or holds a text that only satisfies the API's check or says that nothing was signed. */
 export function readThoughtSignature(text: string | undefined): ReadSignature | undefined {
   if (!text || PLACEHOLDER_SIGNATURES.has(text)) return undefined;
   if (!text.startsWith(WRAPPED_PREFIX)) return { signature: readSignature(text, GEMINI), redacted: false };
@@ -25,6 +25,7 @@ export function readThoughtSignature(text: string | undefined): ReadSignature | 
   const redacted = inner.endsWith(REDACTED_MARK);
   const signature = readSignature(redacted ? inner.slice(0, -REDACTED_MARK.length) : inner, GEMINI);
   if (signature.origin === GEMINI) return { signature: { origin: GEMINI, value: text }, redacted: false };
+  if (signature.value === "") return undefined;
   return { signature, redacted };
 }
 

@@ -6,6 +6,7 @@ import type { CanonicalEvent } from "../../core/event.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { collect } from "../../core/reply.ts";
 import type { CanonicalRequest } from "../../core/request.ts";
+import { holdsWrapped } from "../../core/signature.ts";
 import { emptyUsage } from "../../core/usage.ts";
 import type { EncodeContext, Framing } from "../dialect.ts";
 import { gemini } from "./index.ts";
@@ -138,12 +139,38 @@ describe("encoding a stream", () => {
       { type: "message-end", choice: 0, finish: { reason } },
     ];
     expect(partsIn(encodeChunks(events("length")))).toEqual([{ text: "" }]);
-    expect(partsIn(encodeChunks(events("tool-calls")))).toEqual([
+    expect(partsIn(encodeChunks(events("tool-calls")))).toMatchObject([
       { functionCall: { id: "c", name: "f", args: { path: "/a", text: "half" } } },
     ]);
     expect(gemini.encodeReply(collect(events("length")), context())).toMatchObject({
       candidates: [{ content: { parts: [] }, finishReason: "MAX_TOKENS" }],
     });
+  });
+
+  test("the first of several calls that nobody signed says so, which the request decoder takes for no signature", () => {
+    const call = (part: number): CanonicalEvent[] => [
+      {
+        type: "part-start",
+        choice: 0,
+        part,
+        start: { type: "tool-call", id: `c${part}`, name: "f", kind: "function" },
+      },
+      { type: "part-end", choice: 0, part },
+    ];
+    const events: CanonicalEvent[] = [{ type: "message-start" }, ...call(0), ...call(1), END];
+    const streamed = partsIn(encodeChunks(events)).slice(0, 2) as JsonObject[];
+    const whole = firstCandidate(gemini.encodeReply(collect(events), context())).content as { parts: JsonObject[] };
+    expect(whole.parts).toEqual(streamed);
+    expect(streamed.map((part) => typeof part.thoughtSignature)).toEqual(["string", "undefined"]);
+    expect(holdsWrapped(new TextEncoder().encode(JSON.stringify(streamed)))).toBe(true);
+    const body = {
+      contents: [
+        { role: "user", parts: [{ text: "hi" }] },
+        { role: "model", parts: streamed },
+      ],
+    };
+    const [, said] = gemini.decodeRequest(body, { model: "m" }).messages;
+    expect(said?.content.map((part) => "signature" in part && part.signature !== undefined)).toEqual([false, false]);
   });
 
   test("names that were flattened for the upstream come back as they were offered", () => {
@@ -162,7 +189,7 @@ describe("encoding a stream", () => {
       ],
       context({ tools }),
     );
-    expect(partsIn(chunks)[0]).toEqual({ functionCall: { id: "1", name: "a.b:c", args: {} } });
+    expect(partsIn(chunks)[0]).toMatchObject({ functionCall: { id: "1", name: "a.b:c", args: {} } });
   });
 
   test("a signature of another provider survives the caller's round trip as valid base64", () => {

@@ -53,6 +53,7 @@ interface WritingChoice {
   tokens: Parameters<typeof writeLogprobs>[0][number][];
   /** Calls whose arguments were no whole JSON object: written at the end unless the answer was cut off. */
   unsure: JsonObject[];
+  hasCalls: boolean;
 }
 
 /** Encodes one stream as server-sent events or as one JSON array. */
@@ -118,7 +119,7 @@ class Encoder implements StreamEncoder {
   private choice(number: number): WritingChoice {
     let choice = this.choices.get(number);
     if (!choice) {
-      choice = { parts: new Map(), notes: [], tokens: [], unsure: [] };
+      choice = { parts: new Map(), notes: [], tokens: [], unsure: [], hasCalls: false };
       this.choices.set(number, choice);
     }
     return choice;
@@ -188,7 +189,8 @@ class Encoder implements StreamEncoder {
     const { start, signature } = part;
     const extras = mergeExtras(start.extras, event.extras);
     if (start.type === "tool-call") {
-      const call = callPart({ ...start, arguments: part.text, signature, extras }, this.names);
+      const call = callPart({ ...start, arguments: part.text, signature, extras }, this.names, !choice.hasCalls);
+      choice.hasCalls = true;
       if (call.complete) return this.part(event.choice, call.part);
       choice.unsure.push(call.part);
       return "";
