@@ -23,33 +23,64 @@ function tooLarge(limits: BodyLimits): GatewayError {
 }
 
 /**
- * The raw body. The caller of this function gives the bytes back with `memory.bytes -= body.length` when the call is over.
+ * The raw body. The caller of this function gives the bytes back with `memory.bytes -= body.length` when the call is over;
+ * while a body comes in, and when it fails to, they are counted here.
  * Throws `request_too_large`, `invalid_request` for an encoded body, `service_unavailable` when too much is in flight.
  */
 export async function readBody(request: Request, limits: BodyLimits, memory: BodyMemory): Promise<Uint8Array> {
   const encoding = request.headers.get("content-encoding");
-  if (encoding && encoding !== "identity") throw invalidRequest("Send the body without a content encoding.");
-  const declared = Number(request.headers.get("content-length") ?? "0");
-  if (declared > limits.maxBodyBytes) throw tooLarge(limits);
-  if (memory.bytes + declared > limits.maxBodyBytesInFlight) {
-    throw new GatewayError("service_unavailable", "The gateway is busy with other large requests. Try again shortly.", {
-      retryAfterMs: 1000,
-    });
+  if (encoding && encoding.toLowerCase() !== "identity") {
+    throw invalidRequest("Send the body without a content encoding.");
   }
-  const bytes = declared > 0 ? await request.bytes() : await readUndeclared(request, limits);
-  if (bytes.length > limits.maxBodyBytes) throw tooLarge(limits);
-  memory.bytes += bytes.length;
-  return bytes;
+  const declared = Number(request.headers.get("content-length") ?? "0");
+  const reserved = reserve(limits, memory);
+  try {
+    if (declared > 0) reserved.grow(declared);
+    const bytes = declared > 0 ? await request.bytes() : await readUndeclared(request, reserved.grow);
+    reserved.grow(bytes.length - reserved.bytes());
+    return bytes;
+  } catch (error) {
+    reserved.release();
+    throw error;
+  }
+}
+
+interface Reservation {
+  /** Throws `request_too_large`, `service_unavailable`. */
+  grow(bytes: number): void;
+  bytes(): number;
+  release(): void;
+}
+
+function reserve(limits: BodyLimits, memory: BodyMemory): Reservation {
+  let held = 0;
+  return {
+    grow(bytes) {
+      if (held + bytes > limits.maxBodyBytes) throw tooLarge(limits);
+      if (bytes > 0 && memory.bytes + bytes > limits.maxBodyBytesInFlight) throw crowded();
+      held += bytes;
+      memory.bytes += bytes;
+    },
+    bytes: () => held,
+    release() {
+      memory.bytes -= held;
+      held = 0;
+    },
+  };
+}
+
+function crowded(): GatewayError {
+  return new GatewayError("service_unavailable", "The gateway is busy with other large requests. Try again shortly.", {
+    retryAfterMs: 1000,
+  });
 }
 
 /** A chunked body says nothing of its length, so it is counted while it comes. */
-async function readUndeclared(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+async function readUndeclared(request: Request, grow: (bytes: number) => void): Promise<Uint8Array> {
   if (!request.body) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];
-  let size = 0;
   for await (const chunk of request.body) {
-    size += chunk.length;
-    if (size > limits.maxBodyBytes) throw tooLarge(limits);
+    grow(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -7,18 +7,20 @@ import { candidate, inquiryIn, SMALL } from "../../test/support/calls.ts";
 import { haveRecordings, recordings, SKIP_REASON } from "../../test/support/wire.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
-import { DIALECT_IDS, type DialectId } from "../core/request.ts";
+import type { DialectId } from "../core/request.ts";
 import { convert } from "./convert.ts";
 import type { Inquiry } from "./inquiry.ts";
 import { relay } from "./relay.ts";
 import type { Piece, ReplyStream } from "./translation.ts";
 
-const APIS: Record<DialectId, string> = {
+/** The formats of which there are recordings. */
+const APIS = {
   "openai-chat": "openai.chat",
   "openai-responses": "openai.responses",
   "anthropic-messages": "anthropic.messages",
   gemini: "gemini.generateContent",
-};
+} as const satisfies Partial<Record<DialectId, string>>;
+const FORMATS = Object.keys(APIS) as (keyof typeof APIS)[];
 const encoder = new TextEncoder();
 const PIECE = 1000;
 
@@ -49,7 +51,7 @@ function both(dialect: DialectId, text: string) {
   return { bytes, relayed, converted };
 }
 
-for (const dialect of DIALECT_IDS) {
+for (const dialect of FORMATS) {
   describe(`recorded streams of ${dialect}`, () => {
     if (!haveRecordings()) test.skip(SKIP_REASON, () => {});
     const streams = recordings(APIS[dialect]).filter((one) => one.response.sse !== undefined);
@@ -131,7 +133,7 @@ const ODD: [string, string][] = [
   ["JSON that is no object", "data: 5\n\ndata: null\n\ndata: []\n\n"],
   ["a bare error", '{"error":{"message":"no","type":"server_error","code":500,"status":"INTERNAL"}}'],
 ];
-for (const dialect of DIALECT_IDS) {
+for (const dialect of FORMATS) {
   for (const [name, text] of ODD) {
     test(`${name} from an upstream of ${dialect} is the same failure to relay and convert`, () => {
       const { relayed, converted } = both(dialect, text);

@@ -59,7 +59,7 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     handedOver = true;
     return answer(gateway, inquiry, call, end);
   } catch (thrown) {
-    const cancelled = thrown instanceof UpstreamFault && thrown.kind === "cancelled";
+    const cancelled = visit.request.signal.aborted || (thrown instanceof UpstreamFault && thrown.kind === "cancelled");
     const error = cancelled ? new GatewayError("upstream_unavailable", "The caller left.") : toGatewayError(thrown);
     if (!handedOver) end({ cancelled, error });
     gateway.logError(call, error);
@@ -73,7 +73,10 @@ function answer(gateway: Gateway, inquiry: Inquiry, call: Call, end: (outcome: O
   if (!served) throw new GatewayError("internal_error", "There is nothing to answer with.");
   const { rest } = served;
   if (rest) {
-    const body = pump(inquiry, { ...served, rest }, gateway.pulse, (ending) => void end(ending));
+    const body = pump(inquiry, { ...served, rest }, gateway.pulse, (ending) => {
+      end(ending);
+      if (ending.error) gateway.logError(call, ending.error);
+    });
     return new Response(body, { status: 200, headers: answerHeaders(inquiry, call, undefined) });
   }
   const billed = end({ cancelled: false });

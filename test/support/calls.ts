@@ -70,9 +70,10 @@ export function principal(over: Partial<Principal> = {}): Principal {
 }
 
 /** A small request in each format. */
-export const SMALL: Record<DialectId, JsonObject> = {
+export const SMALL: Partial<Record<DialectId, JsonObject>> = {
   "openai-chat": { model: "m", messages: [{ role: "user", content: "Hi" }] },
   "openai-responses": { model: "m", input: "Hi" },
+  "openai-completions": { model: "m", prompt: "Hi" },
   "anthropic-messages": { model: "m", max_tokens: 100, messages: [{ role: "user", content: "Hi" }] },
   gemini: { contents: [{ role: "user", parts: [{ text: "Hi" }] }] },
 };

@@ -1,0 +1,284 @@
+/**
+ * Tests of attempts against small upstreams on the loopback: what fails over, what does not, and what is told in the end.
+ * The promises of the retry policy are kept here or nowhere.
+ */
+import { describe, expect, test } from "bun:test";
+import {
+  candidate,
+  chatStream,
+  chunk,
+  httpUpstream,
+  inquiryIn,
+  provider,
+  sse,
+  streamed,
+} from "../../test/support/calls.ts";
+import { expectNothingLeft, until } from "../../test/support/tcp-upstream.ts";
+import type { AttemptRecord } from "../core/call.ts";
+import type { Candidate } from "../core/endpoint.ts";
+import type { GatewayError } from "../core/error.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { Provider } from "../providers/provider.ts";
+import { UpstreamFault } from "../upstream/http.ts";
+import { type AttemptScope, attempt, type Served } from "./attempt.ts";
+
+expectNothingLeft();
+
+const REPLY = {
+  id: "c1",
+  object: "chat.completion",
+  choices: [{ index: 0, message: { role: "assistant", content: "good" }, finish_reason: "stop" }],
+  usage: { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4 },
+};
+const good = () => Response.json(REPLY);
+const goodStream = () => streamed(chatStream("good"));
+const refuse =
+  (status: number, error: JsonObject = { message: "no", type: "x" }) =>
+  () =>
+    Response.json({ error }, { status });
+/** Nothing listens at this address. */
+const NOWHERE = "http://127.0.0.1:1/v1";
+
+interface Options {
+  stream?: boolean;
+  signal?: AbortSignal;
+  maxAttempts?: number;
+  firstByteTimeoutMs?: number;
+  idleTimeoutMs?: number;
+  providers?: Provider[];
+}
+
+/** Tries upstreams in order: handlers, or base URLs. */
+async function tryAll(
+  upstreams: (string | ((request: Request) => Response | Promise<Response>))[],
+  options: Options = {},
+): Promise<{ served?: Served; error?: GatewayError; attempts: AttemptRecord[] }> {
+  const urls = upstreams.map((one) => (typeof one === "string" ? one : httpUpstream(one)));
+  const providers = options.providers ?? urls.map((url, index) => provider(`p${index}`, url));
+  const candidates: Candidate[] = providers.map(({ id }) => candidate("openai-chat", { id: `${id}/up`, provider: id }));
+  const attempts: AttemptRecord[] = [];
+  const scope: AttemptScope = {
+    providers: new Map(providers.map((one) => [one.id, one])),
+    limits: {
+      maxAttempts: options.maxAttempts ?? 3,
+      maxReplyBytes: 1_000_000,
+      connectTimeoutMs: 5000,
+      firstByteTimeoutMs: options.firstByteTimeoutMs ?? 5000,
+      idleTimeoutMs: options.idleTimeoutMs ?? 5000,
+    },
+    nowMs: () => performance.now(),
+    signal: options.signal ?? new AbortController().signal,
+    attempts,
+  };
+  try {
+    const served = await attempt(inquiryIn("openai-chat", { stream: options.stream ?? false }), candidates, scope);
+    served.rest?.response.cancel();
+    return { served, attempts };
+  } catch (error) {
+    return { error: error as GatewayError, attempts };
+  }
+}
+
+function outcomes(attempts: AttemptRecord[]): string[] {
+  return attempts.map(({ provider, outcome, status, reason }) =>
+    `${provider} ${outcome} ${status} ${reason ?? ""}`.trim(),
+  );
+}
+
+describe("the next endpoint is tried after", () => {
+  test("a refused connection", async () => {
+    const { served, attempts } = await tryAll([NOWHERE, good]);
+    expect(served?.candidate.endpoint.provider).toBe("p1");
+    expect(outcomes(attempts)).toEqual(["p0 failed 0 connect", "p1 served 200"]);
+  });
+
+  for (const status of [401, 402, 403, 429, 500, 502, 503, 529]) {
+    test(`status ${status}`, async () => {
+      const { served, attempts } = await tryAll([refuse(status), good]);
+      expect(served?.candidate.endpoint.provider).toBe("p1");
+      expect(attempts.map((one) => one.status)).toEqual([status, 200]);
+    });
+  }
+
+  test("a redirect, which is not followed", async () => {
+    let followed = false;
+    const target = httpUpstream(() => {
+      followed = true;
+      return new Response();
+    });
+    const { served, attempts } = await tryAll([() => Response.redirect(target, 307), good]);
+    expect(served).toBeDefined();
+    expect(outcomes(attempts)[0]).toBe("p0 failed 307 redirect");
+    expect(followed).toBe(false);
+  });
+
+  const broken: [string, () => Response][] = [
+    ["a page in place of a reply", () => new Response("<html>", { headers: { "content-type": "text/html" } })],
+    ["an empty body", () => new Response("")],
+    ["an error with status 200", () => Response.json({ error: { message: "no", type: "server_error" } })],
+    ["half of a JSON text", () => new Response('{"choices":[{"mess')],
+  ];
+  for (const [name, handler] of broken) {
+    test(`${name}`, async () => {
+      expect((await tryAll([handler, good])).served?.candidate.endpoint.provider).toBe("p1");
+    });
+  }
+
+  const brokenStreams: [string, () => Response][] = [
+    ["a stream whose first event is an error", () => streamed(sse({ error: { message: "no", type: "server_error" } }))],
+    ["an empty stream", () => streamed("")],
+    ["a stream of comments only", () => streamed(": a\n\n: b\n\n")],
+    ["a stream that ends before any content", () => streamed("data: [DONE]\n\n")],
+    ["a stream that never begins and never stops", () => streamed(endlessComments())],
+  ];
+  for (const [name, handler] of brokenStreams) {
+    test(`${name}`, async () => {
+      const { served, attempts } = await tryAll([handler, goodStream], { stream: true });
+      expect(served?.candidate.endpoint.provider).toBe("p1");
+      expect(attempts[0]?.outcome).toBe("failed");
+    });
+  }
+
+  test("silence", async () => {
+    const { served } = await tryAll([() => new Promise<Response>(() => {}), good], { firstByteTimeoutMs: 60 });
+    expect(served?.candidate.endpoint.provider).toBe("p1");
+  });
+});
+
+function endlessComments(): ReadableStream {
+  const comment = new TextEncoder().encode(`: ${"x".repeat(50_000)}\n\n`);
+  return new ReadableStream({ pull: (controller) => controller.enqueue(comment) });
+}
+
+describe("no other endpoint is tried after what is the caller's own", () => {
+  const own: [number, JsonObject, string, number][] = [
+    [400, { message: "temperature is wrong", type: "invalid_request_error" }, "invalid_request", 400],
+    [422, { message: "temperature is wrong", type: "invalid_request_error" }, "invalid_request", 422],
+    [404, { message: "no such model", code: "model_not_found" }, "model_not_available", 404],
+    [413, { message: "too much", type: "invalid_request_error" }, "request_too_large", 413],
+  ];
+  for (const [status, body, code, answered] of own) {
+    test(`status ${status}`, async () => {
+      let asked = false;
+      const second = () => {
+        asked = true;
+        return Response.json(REPLY);
+      };
+      const { error, attempts } = await tryAll([refuse(status, body), second]);
+      expect(error).toMatchObject({ code, status: answered });
+      expect(asked).toBe(false);
+      expect(attempts.length).toBe(1);
+    });
+  }
+});
+
+describe("the last word", () => {
+  test("is upstream_unavailable when endpoints failed in different ways", async () => {
+    const { error } = await tryAll([refuse(500), refuse(429), NOWHERE]);
+    expect(error).toMatchObject({ code: "upstream_unavailable", status: 503 });
+  });
+
+  test("is upstream_timeout when every endpoint was silent", async () => {
+    const silent = () => new Promise<Response>(() => {});
+    const { error, attempts } = await tryAll([silent, silent], { firstByteTimeoutMs: 60 });
+    expect(error).toMatchObject({ code: "upstream_timeout", status: 504 });
+    expect(outcomes(attempts)).toEqual(["p0 failed 0 first-byte-timeout", "p1 failed 0 first-byte-timeout"]);
+  });
+
+  test("is upstream_unavailable when only the last endpoint was silent", async () => {
+    const { error } = await tryAll([refuse(500), () => new Promise<Response>(() => {})], { firstByteTimeoutMs: 60 });
+    expect(error?.code).toBe("upstream_unavailable");
+  });
+
+  test("says when to come back, as the provider said", async () => {
+    const busy = () =>
+      Response.json({ error: { message: "slow down" } }, { status: 429, headers: { "retry-after": "7" } });
+    expect((await tryAll([busy])).error?.retryAfterMs).toBe(7000);
+  });
+
+  test("never comes after more attempts than allowed", async () => {
+    const { attempts } = await tryAll([refuse(500), refuse(500), refuse(500), good], { maxAttempts: 2 });
+    expect(attempts.length).toBe(2);
+  });
+});
+
+describe("a stream that has begun", () => {
+  test("is handed over with everything up to its first content", async () => {
+    const { served } = await tryAll([goodStream], { stream: true });
+    expect(served?.meter.started).toBe(true);
+    expect(served?.opening.map((output) => Buffer.from(output as string).toString()).join("")).toStartWith("data: {");
+  });
+
+  test("is not tried elsewhere when it breaks off in the same breath", async () => {
+    const text = `data: ${JSON.stringify(chunk({ content: "a" }))}\n\ndata: {"error":{"message":"no"}}\n\n`;
+    const { served, attempts } = await tryAll([() => streamed(text), goodStream], { stream: true });
+    expect(served?.candidate.endpoint.provider).toBe("p0");
+    expect(served?.meter.failure).toBeDefined();
+    expect(attempts.length).toBe(1);
+  });
+});
+
+describe("a caller who leaves", () => {
+  test("ends the attempt, aborts the upstream, and no other is tried", async () => {
+    const leaving = new AbortController();
+    let aborted = false;
+    const slow = (request: Request) => {
+      request.signal.addEventListener("abort", () => {
+        aborted = true;
+      });
+      setTimeout(() => leaving.abort(), 20);
+      return new Promise<Response>(() => {});
+    };
+    const { error, attempts } = await tryAll([slow, good], { signal: leaving.signal });
+    expect(error).toBeInstanceOf(UpstreamFault);
+    expect((error as unknown as UpstreamFault).kind).toBe("cancelled");
+    expect(outcomes(attempts)).toEqual(["p0 cancelled 0"]);
+    await until(() => aborted);
+  });
+
+  test("before the first attempt causes no request", async () => {
+    let asked = false;
+    const signal = AbortSignal.abort();
+    const note = () => {
+      asked = true;
+      return Response.json(REPLY);
+    };
+    const { attempts } = await tryAll([note], { signal });
+    expect(asked).toBe(false);
+    expect(attempts.map((one) => one.outcome)).toEqual(["cancelled"]);
+  });
+});
+
+describe("what is sent", () => {
+  test("carries the provider's key and headers, never the caller's", async () => {
+    let seen: Headers | undefined;
+    const url = httpUpstream((request) => {
+      seen = request.headers;
+      return Response.json(REPLY);
+    });
+    const headers = { "x-team": "blue", "x-request-id": "configured" };
+    await tryAll([], { providers: [provider("p0", url, { credentials: ["sk-upstream", "sk-second"], headers })] });
+    expect(seen?.get("authorization")).toBe("Bearer sk-upstream");
+    expect(seen?.get("x-team")).toBe("blue");
+    expect(seen?.get("x-request-id")).toBe("configured");
+    expect(seen?.get("content-type")).toBe("application/json");
+  });
+});
+
+describe("keys that an upstream repeats", () => {
+  const canary = "canary-of-no-known-form";
+  const repeat = (status: number) => () =>
+    Response.json(
+      { error: { message: `bad key ${canary} at`, code: canary, param: canary, type: "invalid_request_error" } },
+      { status },
+    );
+
+  for (const status of [400, 401, 404, 500]) {
+    test(`with status ${status} are in neither message, detail nor record`, async () => {
+      const providers = [provider("p0", httpUpstream(repeat(status)), { credentials: [canary] })];
+      const { error, attempts } = await tryAll([], { providers });
+      expect(error?.code).toBeDefined();
+      expect(JSON.stringify([error?.message, error?.detail, error?.param, attempts])).not.toContain(canary);
+    });
+  }
+});
