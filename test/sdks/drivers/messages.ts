@@ -1,0 +1,96 @@
+/**
+ * The `@anthropic-ai/sdk` client's Messages as a driver.
+ * Streams go through its own accumulator, whose message is what its users put back into the conversation.
+ */
+import Anthropic, { APIError } from "@anthropic-ai/sdk";
+import { type Answer, CLIENT_TIMEOUT_MS, type Driver, keepHeaders, type Question, type Turn } from "./driver.ts";
+
+/** The format demands a limit. */
+const DEFAULT_MAX_TOKENS = 4000;
+const THINKING_BUDGET = 1024;
+
+function messageOf(turn: Turn): Anthropic.MessageParam {
+  if ("said" in turn) return { role: "assistant", content: turn.said as Anthropic.ContentBlockParam[] };
+  if ("results" in turn) {
+    const content = turn.results.map(({ call, text }) => ({
+      type: "tool_result" as const,
+      tool_use_id: call.id,
+      content: text,
+    }));
+    return { role: "user", content };
+  }
+  if (!turn.image) return { role: "user", content: turn.user };
+  const { mediaType, base64 } = turn.image;
+  const source = { type: "base64" as const, media_type: mediaType as "image/png", data: base64 };
+  return {
+    role: "user",
+    content: [
+      { type: "image", source },
+      { type: "text", text: turn.user },
+    ],
+  };
+}
+
+function bodyOf(question: Question): Anthropic.MessageCreateParamsNonStreaming {
+  const { model, turns, system, tools, thinks, schema, stop, maxTokens } = question;
+  return {
+    model,
+    max_tokens: maxTokens ?? DEFAULT_MAX_TOKENS,
+    messages: turns.map(messageOf),
+    ...(system && { system }),
+    ...(tools && {
+      tools: tools.map(({ name, parameters }) => ({ name, input_schema: { type: "object" as const, ...parameters } })),
+    }),
+    ...(thinks && { thinking: { type: "enabled" as const, budget_tokens: THINKING_BUDGET } }),
+    ...(schema && { output_config: { format: { type: "json_schema" as const, schema } } }),
+    ...(stop && { stop_sequences: [stop] }),
+  };
+}
+
+async function ask(target: { url: string; key: string }, question: Question): Promise<Answer> {
+  const kept = keepHeaders();
+  const client = new Anthropic({
+    apiKey: target.key,
+    baseURL: target.url,
+    maxRetries: 0,
+    timeout: CLIENT_TIMEOUT_MS,
+    fetch: kept.fetch,
+  });
+  const options = { signal: question.signal };
+  const whole = question.streamed
+    ? await client.messages
+        .stream(bodyOf(question), options)
+        .on("text", () => question.onText?.())
+        .finalMessage()
+    : await client.messages.create(bodyOf(question), options);
+  const { content, usage, stop_reason: reason, stop_sequence: sequence } = whole;
+  const read = usage.cache_read_input_tokens ?? 0;
+  const written = usage.cache_creation_input_tokens ?? 0;
+  return {
+    text: content.map((block) => (block.type === "text" ? block.text : "")).join(""),
+    thinking: content.map((block) => (block.type === "thinking" ? block.thinking : "")).join(""),
+    calls: content.flatMap((block) =>
+      block.type === "tool_use" ? [{ id: block.id, name: block.name, args: block.input }] : [],
+    ),
+    finish: sequence === null ? String(reason) : `${reason}/${sequence}`,
+    tokens: {
+      input: usage.input_tokens + read + written,
+      cacheRead: read,
+      cacheWrite: written,
+      output: usage.output_tokens,
+      thinking: usage.output_tokens_details?.thinking_tokens ?? 0,
+    },
+    model: whole.model,
+    headers: kept.headers(),
+    said: content,
+  };
+}
+
+export const messages: Driver = {
+  surface: "anthropic-messages",
+  ask,
+  failure: (thrown) =>
+    thrown instanceof APIError
+      ? { kind: thrown.constructor.name, status: thrown.status, message: thrown.message }
+      : undefined,
+};
