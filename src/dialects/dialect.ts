@@ -82,8 +82,27 @@ export interface ErrorReply {
   headers?: Record<string, string>;
 }
 
+/** How a format asks for and tells the number of tokens that a request's input has. */
+export interface TokenCounting {
+  /** The generation request inside a caller's counting request. Throws `invalid_request` for a wrong type. */
+  request(body: JsonObject): JsonObject;
+  /** How upstreams of this format are asked. */
+  readonly upstream: {
+    /** The path below the provider's base URL. */
+    path(model: string): string;
+    /** The counting request for an encoded generation request. */
+    body(encoded: JsonObject, model: string): JsonObject;
+    /** The count in an upstream's answer, undefined when it holds none. */
+    read(reply: Json): number | undefined;
+  };
+  /** The answer for the caller. */
+  encode(tokens: number): JsonObject;
+}
+
 export interface Dialect {
   readonly id: DialectId;
+  /** Absent in formats that have no such route. */
+  readonly tokenCounting?: TokenCounting;
   /** Reads the facts that the gateway needs. Throws `invalid_request` when one of them has a wrong type. */
   peek(body: JsonObject, path: PathFacts): Head;
   /** Throws `invalid_request` naming the parameter's path for a wrong type; unknown fields go into `extras`. */

@@ -7,20 +7,17 @@ import type { Candidate } from "../core/endpoint.ts";
 import { GatewayError, type UpstreamFailure } from "../core/error.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import type { Provider } from "../providers/provider.ts";
-import { send, UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
+import { UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
 import { SseLimitError } from "../upstream/sse.ts";
 import { conceal, fromFault, reasonOf, retryElsewhere, toError } from "./failure.ts";
 import type { Inquiry } from "./inquiry.ts";
 import { Meter } from "./meter.ts";
 import { translate } from "./translate.ts";
 import type { Piece, ReplyStream, Translation } from "./translation.ts";
+import { type CallLimits, callUpstream } from "./upstream-call.ts";
 
-export interface AttemptLimits {
+export interface AttemptLimits extends CallLimits {
   readonly maxAttempts: number;
-  readonly maxReplyBytes: number;
-  readonly connectTimeoutMs: number;
-  readonly firstByteTimeoutMs: number;
-  readonly idleTimeoutMs: number;
 }
 
 /** What attempts need of the gateway. */
@@ -146,28 +143,10 @@ async function request(
   translation: Translation,
   scope: AttemptScope,
 ): Promise<UpstreamResponse> {
-  const provider = scope.providers.get(candidate.endpoint.provider);
-  if (!provider) throw new GatewayError("internal_error", "The endpoint's provider is gone.");
-  const { limits } = scope;
   const path = DIALECTS[candidate.dialect].upstreamPath(candidate.endpoint.upstreamModel, inquiry.head.stream);
+  const { headers, body } = translation;
   try {
-    return await send({
-      method: "POST",
-      url: provider.baseUrl + path,
-      headers: {
-        "content-type": "application/json",
-        "x-request-id": inquiry.id,
-        ...translation.headers,
-        ...credentialHeaders(provider, candidate),
-        ...provider.headers,
-      },
-      body: translation.body,
-      connectTimeoutMs: provider.timeouts.connectMs ?? limits.connectTimeoutMs,
-      firstByteTimeoutMs: provider.timeouts.firstByteMs ?? limits.firstByteTimeoutMs,
-      idleTimeoutMs: provider.timeouts.idleMs ?? limits.idleTimeoutMs,
-      maxBytes: limits.maxReplyBytes,
-      signal: scope.signal,
-    });
+    return await callUpstream(scope, candidate, { id: inquiry.id, path, headers, body, signal: scope.signal });
   } catch (thrown) {
     throw new AttemptFailure(fromFault(thrown));
   }
@@ -181,11 +160,6 @@ function secretsOf(provider: Provider | undefined): string[] {
   const host = URL.canParse(provider.baseUrl) ? new URL(provider.baseUrl).host : "";
   const all = [...provider.credentials, ...Object.values(provider.headers), host];
   return all.filter((secret) => secret.length >= MIN_SECRET);
-}
-
-function credentialHeaders(provider: Provider, candidate: Candidate): Record<string, string> {
-  const credential = provider.credentials[0];
-  return credential === undefined ? {} : provider.type.authorize(credential, candidate.dialect);
 }
 
 const MAX_ERROR_BYTES = 256 * 1024;

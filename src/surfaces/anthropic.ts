@@ -5,4 +5,4 @@
 import { DIALECTS } from "../dialects/index.ts";
 import { fixed } from "./surface.ts";
 
-export const messages = fixed("messages", DIALECTS["anthropic-messages"]);
+export const messages = fixed("messages", DIALECTS["anthropic-messages"], "messages/count_tokens");

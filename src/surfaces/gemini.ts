@@ -8,6 +8,11 @@ import { decodeSegment, queryParameter } from "./url.ts";
 
 const dialect = DIALECTS.gemini;
 const PREFIX = "models/";
+const ACTIONS: ReadonlyMap<string, Match["action"]> = new Map([
+  ["generateContent", "generate"],
+  ["streamGenerateContent", "generate"],
+  ["countTokens", "count"],
+]);
 
 export const gemini: Surface = {
   name: dialect.id,
@@ -17,10 +22,11 @@ export const gemini: Surface = {
     const colon = route.lastIndexOf(":");
     if (colon <= PREFIX.length) return undefined;
     const verb = route.slice(colon + 1);
-    if (verb !== "generateContent" && verb !== "streamGenerateContent") return undefined;
+    const action = ACTIONS.get(verb);
+    if (!action) return undefined;
     const stream = verb === "streamGenerateContent";
     const framing = stream && queryParameter(query, "alt") !== "sse" ? "json-array" : "sse";
     const model = decodeSegment(route.slice(PREFIX.length, colon));
-    return { surface: dialect.id, dialect, framing, path: { model, stream } };
+    return { surface: dialect.id, dialect, framing, path: { model, stream }, action };
   },
 };

@@ -5,6 +5,7 @@
 import { GatewayError } from "../core/error.ts";
 import type { Dialect } from "../dialects/dialect.ts";
 import { DIALECTS } from "../dialects/index.ts";
+import { count } from "../gateway/count.ts";
 import { type Gateway, newRequestId, type Visit } from "../gateway/gateway.ts";
 import { handle } from "../gateway/handle.ts";
 import { mayCall } from "../gateway/model.ts";
@@ -12,11 +13,11 @@ import { commonHeaders, refuse } from "../gateway/respond.ts";
 import { messages } from "./anthropic.ts";
 import { gemini } from "./gemini.ts";
 import { geminiModelEntry, geminiModelList, modelEntry, modelList } from "./models.ts";
-import { chatCompletions, responses } from "./openai.ts";
+import { chatCompletions, completions, responses } from "./openai.ts";
 import { credential, type Match, type Surface } from "./surface.ts";
 import { decodeSegment, type Place, queryParameter } from "./url.ts";
 
-const SURFACES: readonly Surface[] = [chatCompletions, messages, responses, gemini];
+const SURFACES: readonly Surface[] = [chatCompletions, messages, responses, gemini, completions];
 
 /** What the server can do for a request. */
 export interface Connection {
@@ -41,7 +42,8 @@ export function answerModelApi(
 ): Response | Promise<Response> {
   const match = find(place);
   const visit = toVisit(request, place, match ?? guess(place), connection);
-  if (match && request.method === "POST") return handle(gateway, visit);
+  if (match && request.method === "POST")
+    return match.action === "count" ? count(gateway, visit) : handle(gateway, visit);
   if (request.method === "OPTIONS") return preflight(request);
   try {
     if (match) throw wrongMethod(match);
@@ -67,7 +69,7 @@ function guess(place: Place): Match {
   if (place.beta || place.route.includes(":")) dialect = DIALECTS.gemini;
   else if (place.route.startsWith("messages")) dialect = DIALECTS["anthropic-messages"];
   else if (place.route.startsWith("responses")) dialect = DIALECTS["openai-responses"];
-  return { surface: "none", dialect, framing: "sse", path: {} };
+  return { surface: "none", dialect, framing: "sse", path: {}, action: "generate" };
 }
 
 /** Codex tries a WebSocket at the Responses route first; 426 sends it to plain HTTP at once, where 404 costs it seven tries. */

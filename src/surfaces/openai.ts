@@ -1,9 +1,10 @@
 /**
- * The OpenAI surfaces: Chat Completions and Responses, each at one path.
+ * The OpenAI surfaces: Chat Completions, Responses and the old text completions, each at one path.
  * Everything they need of a request is in its body.
  */
 import { DIALECTS } from "../dialects/index.ts";
 import { fixed } from "./surface.ts";
 
 export const chatCompletions = fixed("chat/completions", DIALECTS["openai-chat"]);
-export const responses = fixed("responses", DIALECTS["openai-responses"]);
+export const completions = fixed("completions", DIALECTS["openai-completions"]);
+export const responses = fixed("responses", DIALECTS["openai-responses"], "responses/input_tokens");

@@ -11,6 +11,8 @@ export interface Match {
   readonly dialect: Dialect;
   readonly framing: Framing;
   readonly path: PathFacts;
+  /** What is wanted: an answer of the model, or only the number of tokens that the request has. */
+  readonly action: "generate" | "count";
 }
 
 export interface Surface {
@@ -30,8 +32,16 @@ export function credential(headers: Headers, fromQuery: () => string | undefined
   return headers.get("x-api-key") || headers.get("x-goog-api-key") || fromQuery() || undefined;
 }
 
-/** A surface at one fixed path, whose requests say everything in their body. */
-export function fixed(route: string, dialect: Dialect): Surface {
-  const match: Match = { surface: dialect.id, dialect, framing: "sse", path: {} };
-  return { name: dialect.id, dialect, match: (place) => (place.route === route ? match : undefined) };
+/** A surface at one fixed path, whose requests say everything in their body, and perhaps another path that counts tokens. */
+export function fixed(route: string, dialect: Dialect, countRoute?: string): Surface {
+  const generate: Match = { surface: dialect.id, dialect, framing: "sse", path: {}, action: "generate" };
+  const count: Match = { ...generate, action: "count" };
+  return {
+    name: dialect.id,
+    dialect,
+    match(place) {
+      if (place.route === route) return generate;
+      return countRoute !== undefined && place.route === countRoute ? count : undefined;
+    },
+  };
 }

@@ -3,6 +3,7 @@
  * The gateway knows it only as a `Dialect`.
  */
 import type { Dialect } from "../dialect.ts";
+import { tokenCounting } from "./count.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { peek } from "./peek.ts";
 import { decodeReply, encodeReply } from "./reply.ts";
@@ -15,6 +16,7 @@ import { OWN } from "./wire.ts";
 /** Anthropic Messages. */
 export const anthropicMessages: Dialect = {
   id: OWN,
+  tokenCounting,
   peek: (body) => peek(body),
   decodeRequest: (body) => decodeRequest(body),
   encodeRequest,

@@ -3,6 +3,7 @@
  * The gateway uses it for callers and upstreams alike; model and streaming wish stand in the path.
  */
 import type { Dialect } from "../dialect.ts";
+import { tokenCounting } from "./count.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { peek } from "./peek.ts";
 import { decodeReply, encodeReply } from "./reply.ts";
@@ -12,13 +13,19 @@ import { streamDecoder, streamEncoder } from "./stream.ts";
 
 /** The path below a base URL that ends in the version. Slashes inside a model's name are kept. */
 function upstreamPath(model: string, stream: boolean): string {
+  const name = resource(model);
+  return stream ? `/${name}:streamGenerateContent?alt=sse` : `/${name}:generateContent`;
+}
+
+/** A model's resource name, fit for a path. Names that say their collection keep it. */
+function resource(model: string): string {
   const name = model.split("/").map(encodeURIComponent).join("/");
-  const resource = /^(?:models|tunedModels|publishers|projects)\//.test(name) ? name : `models/${name}`;
-  return stream ? `/${resource}:streamGenerateContent?alt=sse` : `/${resource}:generateContent`;
+  return /^(?:models|tunedModels|publishers|projects)\//.test(name) ? name : `models/${name}`;
 }
 
 export const gemini: Dialect = {
   id: "gemini",
+  tokenCounting: tokenCounting(resource),
   peek,
   decodeRequest,
   encodeRequest,

@@ -13,6 +13,7 @@ import {
   requiredString,
 } from "../../core/read.ts";
 import type { Dialect } from "../dialect.ts";
+import { tokenCounting } from "./count.ts";
 import { decodeError, encodeError, encodeStreamFailure } from "./error.ts";
 import { decodeReply } from "./reply-decode.ts";
 import { encodeReply } from "./reply-encode.ts";
@@ -66,6 +67,7 @@ function needsOf(body: JsonObject): Capability[] {
 /** See `Dialect`. */
 export const openaiResponses: Dialect = {
   id: OWN,
+  tokenCounting,
   peek,
   decodeRequest,
   encodeRequest,
