@@ -250,7 +250,7 @@ defaults: { plan: fre }`;
         file('providers[0].baseUrl: there is no such setting; did you mean "base_url"?'),
         file("providers[1].api_keys[0]: the variable NOT_SET is not set."),
         file(
-          'providers[1].dialects[0]: expected one of openai-chat, openai-responses, anthropic-messages, gemini, openai-embeddings, got "openai".',
+          'providers[1].dialects[0]: expected one of openai-chat, openai-responses, openai-completions, anthropic-messages, gemini, openai-embeddings, got "openai".',
         ),
         file('providers[2].id: the provider id "two" is there twice.'),
         file("providers[2].timeouts: expected a mapping of settings, got 5."),

@@ -5,11 +5,20 @@
 import { describe, expect, test } from "bun:test";
 import { CAPABILITIES } from "../src/core/head.ts";
 import { collect } from "../src/core/reply.ts";
-import { DIALECT_IDS, type DialectId } from "../src/core/request.ts";
+import type { DialectId } from "../src/core/request.ts";
 import type { EncodeContext, EncodeTarget } from "../src/dialects/dialect.ts";
 import { DIALECTS } from "../src/dialects/index.ts";
 import { createSseParser } from "../src/upstream/sse.ts";
-import { type Case, cases, expectedLosses, plainReply, plainRequest, sseData, withLabel } from "./support/cases.ts";
+import {
+  type Case,
+  cases,
+  dialectsOf,
+  expectedLosses,
+  plainReply,
+  plainRequest,
+  sseData,
+  withLabel,
+} from "./support/cases.ts";
 import { checkOrder } from "./support/order.ts";
 
 const TARGET: EncodeTarget = {
@@ -42,7 +51,7 @@ function decodeStream(id: DialectId, pieces: Iterable<Uint8Array>) {
 
 for (const one of cases()) {
   describe(`case ${one.name}`, () => {
-    for (const id of DIALECT_IDS) {
+    for (const id of dialectsOf(one)) {
       const dialect = DIALECTS[id];
       const path = id === "gemini" ? { model: "test-model", stream: false } : {};
 

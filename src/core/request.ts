@@ -8,7 +8,13 @@
 import type { JsonObject } from "./json.ts";
 
 /** The wire formats. A surface listens in one, an endpoint speaks one or several. */
-export const DIALECT_IDS = ["openai-chat", "openai-responses", "anthropic-messages", "gemini"] as const;
+export const DIALECT_IDS = [
+  "openai-chat",
+  "openai-responses",
+  "openai-completions",
+  "anthropic-messages",
+  "gemini",
+] as const;
 export type DialectId = (typeof DIALECT_IDS)[number];
 
 /** Fields that only one dialect knows, verbatim, under that dialect's id. */

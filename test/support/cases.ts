@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { CanonicalEvent, Reply } from "../../src/core/event.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { collect } from "../../src/core/reply.ts";
-import type { CanonicalRequest, DialectId } from "../../src/core/request.ts";
+import { type CanonicalRequest, DIALECT_IDS, type DialectId } from "../../src/core/request.ts";
 
 const ROOT = join(import.meta.dir, "../cases");
 
@@ -36,6 +36,14 @@ export function cases(): Case[] {
         events: lines.map((line) => JSON.parse(line) as CanonicalEvent),
       };
     });
+}
+
+/** A prompt and its continuation are all that the old text completions can say, so only the cases of plain texts have them. */
+const OPTIONAL: readonly DialectId[] = ["openai-completions"];
+
+/** The dialects that take part in a case: all but the optional ones that have no files there. */
+export function dialectsOf(one: Case): DialectId[] {
+  return DIALECT_IDS.filter((id) => !OPTIONAL.includes(id) || one.file(`${id}.request.json`) !== undefined);
 }
 
 /** Drops undefined values, `extras`, and what each format names for itself (ids of messages, the wire's own finish word). */
