@@ -7,8 +7,9 @@ import type { CallRecord } from "../core/call.ts";
 import { type Nano, nano } from "../core/money.ts";
 
 const MAX_QUEUED = 20_000;
-const MAX_BATCH = 500;
-const FLUSH_AFTER_MS = 25;
+const MAX_BATCH = 1000;
+/** A batch costs the database as much as thirty records in it, so a busy gateway collects for a moment. */
+const FLUSH_AFTER_MS = 100;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5000;
 
@@ -50,7 +51,7 @@ export function createRecorder(settings: {
   async function flush(): Promise<void> {
     timer = undefined;
     writing = true;
-    const batch = [...queue.values()].slice(0, MAX_BATCH);
+    const batch = first(queue.values(), MAX_BATCH);
     try {
       for (const settled of await write(settings.sql, batch)) settings.onSettled(settled);
       for (const record of batch) queue.delete(record.id);
@@ -82,18 +83,27 @@ export function createRecorder(settings: {
   };
 }
 
+function first<T>(values: Iterable<T>, count: number): T[] {
+  const found: T[] = [];
+  for (const value of values) {
+    if (found.length === count) break;
+    found.push(value);
+  }
+  return found;
+}
+
 const MAX_TEXT = 500;
 
 /** Text as Postgres can hold it: no NUL, no lone surrogates, bounded. One bad name must not block the queue. */
 function plain(text: string | undefined): string | undefined {
-  return text?.slice(0, MAX_TEXT).replaceAll("\0", "").toWellFormed();
+  if (text === undefined) return undefined;
+  if (text.length <= MAX_TEXT && !text.includes("\0") && text.isWellFormed()) return text;
+  return text.slice(0, MAX_TEXT).replaceAll("\0", "").toWellFormed();
 }
 
-function toRow(record: CallRecord): Record<string, unknown> {
-  const { usage } = record;
+/** What many calls of a batch have in common. It is sent once for all of them: reading JSON is most of the database's work. */
+function toShape(record: CallRecord) {
   return {
-    id: record.id,
-    created_at: record.createdAt,
     workspace_id: record.workspaceId,
     key_id: record.keyId,
     surface: record.surface,
@@ -104,76 +114,100 @@ function toRow(record: CallRecord): Record<string, unknown> {
     provider: record.provider,
     endpoint: plain(record.endpoint),
     upstream_model: plain(record.upstreamModel),
-    upstream_id: plain(record.upstreamId),
     streamed: record.streamed,
     status: record.status,
     error_code: record.errorCode,
     finish_reason: record.finishReason,
-    tokens_input: usage.input,
-    tokens_cache_read: usage.cacheRead,
-    tokens_cache_write_5m: usage.cacheWrite5m,
-    tokens_cache_write_1h: usage.cacheWrite1h,
-    tokens_output: usage.output,
-    tokens_thinking: usage.thinking,
-    tokens_image_input: usage.imageInput,
-    tokens_image_output: usage.imageOutput,
-    tokens_audio_input: usage.audioInput,
-    tokens_audio_output: usage.audioOutput,
-    usage_source: usage.source,
-    cost_nano: record.costNano.toString(),
-    first_token_ms: record.firstTokenMs,
-    duration_ms: record.durationMs,
-    attempts: record.attempts,
+    usage_source: record.usage.source,
     losses: record.losses,
     client: plain(record.client),
     cancelled: record.cancelled,
   };
 }
 
-const COLUMNS = [
-  "id text",
-  "created_at timestamptz",
-  "workspace_id uuid",
-  "key_id uuid",
-  "surface text",
-  "dialect text",
-  "path text",
-  "model_requested text",
-  "model text",
-  "provider text",
-  "endpoint text",
-  "upstream_model text",
-  "upstream_id text",
-  "streamed boolean",
-  "status integer",
-  "error_code text",
-  "finish_reason text",
-  "tokens_input bigint",
-  "tokens_cache_read bigint",
-  "tokens_cache_write_5m bigint",
-  "tokens_cache_write_1h bigint",
-  "tokens_output bigint",
-  "tokens_thinking bigint",
-  "tokens_image_input bigint",
-  "tokens_image_output bigint",
-  "tokens_audio_input bigint",
-  "tokens_audio_output bigint",
-  "usage_source text",
-  "cost_nano bigint",
-  "first_token_ms integer",
-  "duration_ms integer",
-  "attempts jsonb",
-  "losses jsonb",
-  "client text",
-  "cancelled boolean",
-];
-const NAMES = COLUMNS.map((column) => column.split(" ")[0]).join(", ");
+/** What is a call's own. Counts of zero are left out. */
+function toRow(record: CallRecord, shape: number) {
+  const { usage } = record;
+  return {
+    shape,
+    id: record.id,
+    created_ms: record.createdAt.getTime(),
+    upstream_id: plain(record.upstreamId),
+    tokens_input: usage.input || undefined,
+    tokens_cache_read: usage.cacheRead || undefined,
+    tokens_cache_write_5m: usage.cacheWrite5m || undefined,
+    tokens_cache_write_1h: usage.cacheWrite1h || undefined,
+    tokens_output: usage.output || undefined,
+    tokens_thinking: usage.thinking || undefined,
+    tokens_image_input: usage.imageInput || undefined,
+    tokens_image_output: usage.imageOutput || undefined,
+    tokens_audio_input: usage.audioInput || undefined,
+    tokens_audio_output: usage.audioOutput || undefined,
+    cost_nano: record.costNano.toString(),
+    first_token_ms: record.firstTokenMs,
+    duration_ms: record.durationMs,
+    attempts: record.attempts,
+  };
+}
+
+const SHAPE: Readonly<Record<keyof ReturnType<typeof toShape>, string>> = {
+  workspace_id: "uuid",
+  key_id: "uuid",
+  surface: "text",
+  dialect: "text",
+  path: "text",
+  model_requested: "text",
+  model: "text",
+  provider: "text",
+  endpoint: "text",
+  upstream_model: "text",
+  streamed: "boolean",
+  status: "integer",
+  error_code: "text",
+  finish_reason: "text",
+  usage_source: "text",
+  losses: "jsonb",
+  client: "text",
+  cancelled: "boolean",
+};
+const ROW: Readonly<Record<keyof ReturnType<typeof toRow>, string>> = {
+  shape: "bigint",
+  id: "text",
+  created_ms: "double precision",
+  upstream_id: "text",
+  tokens_input: "bigint",
+  tokens_cache_read: "bigint",
+  tokens_cache_write_5m: "bigint",
+  tokens_cache_write_1h: "bigint",
+  tokens_output: "bigint",
+  tokens_thinking: "bigint",
+  tokens_image_input: "bigint",
+  tokens_image_output: "bigint",
+  tokens_audio_input: "bigint",
+  tokens_audio_output: "bigint",
+  cost_nano: "bigint",
+  first_token_ms: "integer",
+  duration_ms: "integer",
+  attempts: "jsonb",
+};
+
+const columns = (types: Readonly<Record<string, string>>) =>
+  Object.entries(types)
+    .map(([name, type]) => `${name} ${type}`)
+    .join(", ");
+const OWN = Object.keys(ROW).filter((name) => name !== "shape" && name !== "created_ms");
+const VALUES = OWN.map((name) => (name.startsWith("tokens_") ? `coalesce(${name}, 0)` : name));
+const SHARED = Object.keys(SHAPE).join(", ");
 
 /** One statement, so that a record and the balance it changes are written together or not at all; a repeated record changes nothing. */
 const WRITE = `
-  with incoming as (select * from json_to_recordset($1::text::json) as r(${COLUMNS.join(", ")})),
+  with shapes as (
+    select * from rows from (json_to_recordset($1::text::json) as (${columns(SHAPE)}))
+      with ordinality as s(${SHARED}, shape)),
+  incoming as (select * from json_to_recordset($2::text::json) as r(${columns(ROW)})),
   inserted as (
-    insert into requests (${NAMES}) select ${NAMES} from incoming
+    insert into requests (${SHARED}, created_at, ${OWN.join(", ")})
+    select ${SHARED}, to_timestamp(created_ms / 1000), ${VALUES.join(", ")} from incoming join shapes using (shape)
     on conflict (id) do nothing returning workspace_id, key_id, cost_nano),
   keys as (
     update api_keys k set used_nano = k.used_nano + s.total, last_used_at = now()
@@ -183,7 +217,18 @@ const WRITE = `
   where w.id = s.workspace_id returning w.id, w.balance_nano, s.total`;
 
 async function write(sql: SQL, batch: readonly CallRecord[]): Promise<Settled[]> {
-  const rows = (await sql.unsafe(WRITE, [JSON.stringify(batch.map(toRow))])) as Record<string, unknown>[];
+  const shapes = new Map<string, number>();
+  const lines = batch.map((record) => {
+    const shape = JSON.stringify(toShape(record));
+    let number = shapes.get(shape);
+    if (number === undefined) {
+      number = shapes.size + 1;
+      shapes.set(shape, number);
+    }
+    return toRow(record, number);
+  });
+  const parameters = [`[${[...shapes.keys()].join(",")}]`, JSON.stringify(lines)];
+  const rows = (await sql.unsafe(WRITE, parameters)) as Record<string, unknown>[];
   return rows.map((row) => ({
     workspaceId: row.id as string,
     balanceNano: nano(BigInt(row.balance_nano as bigint)),
