@@ -4,7 +4,7 @@
  */
 import { asArray, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
 import type { OpaquePart, ThinkingPart, ToolCallPart } from "../../core/request.ts";
-import { readSignature } from "../../core/signature.ts";
+import { readSlot } from "../../core/signature.ts";
 import { decodeOutputContent } from "./content.ts";
 import { asExtras, leftover, type OutputPart, OWN, own, withField } from "./wire.ts";
 
@@ -123,20 +123,21 @@ function isPlain(pieces: Json[], type: string): boolean {
 function decodeReasoning(item: JsonObject): ThinkingPart | undefined {
   const summary = asArray(item.summary);
   const content = asArray(item.content);
-  const encrypted = asString(item.encrypted_content);
+  const slot = asString(item.encrypted_content);
+  const signature = readSlot(slot, OWN);
   const shown = textsOf(content);
   const text = shown || textsOf(summary);
-  if (text === "" && !encrypted) return undefined;
+  if (text === "" && !signature) return undefined;
   const part: ThinkingPart = { type: "thinking", text };
-  if (encrypted) {
-    const signature = readSignature(encrypted, OWN);
+  if (signature) {
     if (signature.origin !== OWN && signature.value.startsWith(REDACTED_MARK)) {
       part.redacted = true;
       signature.value = signature.value.slice(REDACTED_MARK.length);
     }
     part.signature = signature;
   }
-  const isForeign = part.signature !== undefined && part.signature.origin !== OWN;
+  // What another provider said without a signature has an id that this one never gave.
+  const isForeign = !!slot && signature?.origin !== OWN;
   let notes = isForeign ? undefined : reasoningNotes(item);
   if (content.length > 0 && (!isForeign || shown !== "")) notes = withField(notes, "$content", content);
   if (!isPlain(summary, "summary_text") || (shown !== "" && summary.length > 0)) {

@@ -5,7 +5,7 @@
 import { asArray, asString, type JsonObject } from "../../core/json.ts";
 import type { Losses } from "../../core/loss.ts";
 import type { ImagePart, RefusalPart, Signature, TextPart, ThinkingPart, ToolCallPart } from "../../core/request.ts";
-import { carrySignature } from "../../core/signature.ts";
+import { carrySignature, UNSIGNED } from "../../core/signature.ts";
 import { loseForeignExtras } from "../dialect.ts";
 import { encodeAnnotation } from "./content.ts";
 import { REDACTED_MARK } from "./items-decode.ts";
@@ -45,8 +45,11 @@ export function encodeCall(call: ToolCallPart, shared: JsonObject): JsonObject {
   return item;
 }
 
-/** A thinking part as a reasoning item. A signature of another origin is wrapped. */
-export function encodeReasoning(part: ThinkingPart, shared: JsonObject): JsonObject {
+/**
+ * A thinking part as a reasoning item. A signature of another origin is wrapped; a reply also says when there is none, or
+ * OpenAI would look for the item under its id when it comes back.
+ */
+export function encodeReasoning(part: ThinkingPart, shared: JsonObject, isReply: boolean): JsonObject {
   const notes = own(part);
   const item: JsonObject = { ...shared, type: "reasoning" };
   const content = asArray(notes?.$content);
@@ -56,6 +59,7 @@ export function encodeReasoning(part: ThinkingPart, shared: JsonObject): JsonObj
   }
   if (content.length > 0) item.content = content;
   if (part.signature) item.encrypted_content = encryptedContent(part.signature, part.redacted);
+  else if (isReply && !itemNote(part)) item.encrypted_content = carrySignature(UNSIGNED, OWN);
   restoreFields(item, itemNote(part));
   return item;
 }
@@ -113,7 +117,7 @@ function encodeHistoryItem(part: Exclude<OutputPart, TextPart | RefusalPart>, lo
       return encodeCall(part, {});
     case "thinking":
       if (part.signature?.origin === OWN || (!part.signature && itemNote(part)?.id !== undefined)) {
-        return encodeReasoning(part, {});
+        return encodeReasoning(part, {}, false);
       }
       losses.add("messages.thinking");
       return undefined;

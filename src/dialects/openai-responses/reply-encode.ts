@@ -213,7 +213,7 @@ export function wholeItem(
 ): JsonObject | undefined {
   switch (part.type) {
     case "thinking":
-      return encodeReasoning(part, itemHead("reasoning", part, context, index));
+      return encodeReasoning(part, itemHead("reasoning", part, context, index), true);
     case "image":
       return encodeImageCall(part, itemHead("image", part, context, index));
     case "audio": {

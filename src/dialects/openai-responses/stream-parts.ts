@@ -122,7 +122,7 @@ function thinkingWriter(state: StreamState, start: Extract<PartStart, { type: "t
       }
       part.extras = mergeExtras(start.extras, extras);
       finishItem(state, index, {
-        ...encodeReasoning(part, itemHead("reasoning", part, state.context, index)),
+        ...encodeReasoning(part, itemHead("reasoning", part, state.context, index), true),
         id: head.id,
       });
     },
