@@ -5,21 +5,43 @@
 import type { Principal } from "../core/call.ts";
 import type { Candidate } from "../core/endpoint.ts";
 import type { Head } from "../core/head.ts";
-import { cost, type Nano, ZERO } from "../core/money.ts";
-import { emptyUsage } from "../core/usage.ts";
+import { type Nano, type Price, rate, roundUp, ZERO } from "../core/money.ts";
+import type { TokenClass } from "../core/usage.ts";
 import type { Credit, Hold } from "../ledger/credit.ts";
 
+const OUTPUTS: readonly TokenClass[] = ["output", "thinking", "imageOutput", "audioOutput"];
+
+/** The classes that this request's tokens can fall into. A video's sound and a file's pages may be billed as either medium. */
+function inputsOf({ needs }: Head): TokenClass[] {
+  const classes: TokenClass[] = ["input", "cacheRead", "cacheWrite5m", "cacheWrite1h"];
+  const mixed = needs.includes("files") || needs.includes("video");
+  if (mixed || needs.includes("images")) classes.push("imageInput");
+  if (mixed || needs.includes("audio")) classes.push("audioInput");
+  return classes;
+}
+
+/** The highest rate of any of these classes, whether the prompt turns out short or as long as the request. */
+function dearest(price: Price, classes: readonly TokenClass[], requestBytes: number): bigint {
+  let most = 0n;
+  for (const tokenClass of classes) {
+    for (const prompt of [0, requestBytes]) {
+      const one = rate(price, tokenClass, prompt);
+      if (one > most) most = one;
+    }
+  }
+  return most;
+}
+
 /**
- * The most that one candidate can bill: a token is at least one byte of the request, the dearest class it can fall into is a
- * cache write, and every answer may use the whole output limit.
+ * The most that one candidate can bill: a token is at least one byte of the request, of the dearest class it can fall into,
+ * and every answer may use the whole output limit.
  */
-function worst(candidate: Candidate, head: Head, requestBytes: number): Nano {
-  const { endpoint } = candidate;
+function worst({ endpoint }: Candidate, head: Head, requestBytes: number): Nano {
+  const { price } = endpoint;
   const output = Math.min(head.maxOutputTokens ?? endpoint.maxOutputTokens, endpoint.maxOutputTokens);
-  const tokens = { output: output * head.candidates };
-  const asInput = cost(endpoint.price, { ...emptyUsage("estimated"), ...tokens, input: requestBytes });
-  const asWrite = cost(endpoint.price, { ...emptyUsage("estimated"), ...tokens, cacheWrite1h: requestBytes });
-  return asInput > asWrite ? asInput : asWrite;
+  const answers = BigInt(output) * BigInt(head.candidates) * dearest(price, OUTPUTS, requestBytes);
+  const prompt = BigInt(requestBytes) * dearest(price, inputsOf(head), requestBytes);
+  return roundUp(answers + prompt + (price.perRequest ?? 0n));
 }
 
 /** Holds the worst price among the candidates. Throws `insufficient_credit` saying what was needed and what was there. */
