@@ -5,7 +5,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { DIALECT_IDS, type DialectId } from "./request.ts";
-import { carrySignature, holdsWrapped, readSignature } from "./signature.ts";
+import { carrySignature, holdsWrapped, readSignature, readSlot, UNSIGNED } from "./signature.ts";
 
 const ids = fc.constantFrom<DialectId[]>(...DIALECT_IDS);
 
@@ -65,4 +65,14 @@ test("a body that holds a wrapped signature is known, one with its own signature
   const inBase64 = Buffer.from(carrySignature({ origin: "openai-chat", value: "abc" }, "gemini")).toString("base64");
   expect(holdsWrapped(bytes(inBase64))).toBe(true);
   expect(holdsWrapped(bytes(`sluice.${DIALECT_IDS[0]}.abc`).subarray(0, 20))).toBe(false);
+});
+
+test("a slot that says that nothing was signed is known as foreign, and holds no signature", () => {
+  for (const target of DIALECT_IDS.filter((id) => id !== UNSIGNED.origin)) {
+    const slot = carrySignature(UNSIGNED, target);
+    expect(holdsWrapped(new TextEncoder().encode(JSON.stringify({ signature: slot })))).toBe(true);
+    expect(readSlot(slot, target)).toBeUndefined();
+  }
+  expect(readSlot("", "gemini")).toBeUndefined();
+  expect(readSlot("abc", "gemini")).toEqual({ origin: "gemini", value: "abc" });
 });
