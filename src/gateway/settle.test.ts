@@ -1,0 +1,215 @@
+/**
+ * Tests of the end of a call: what is billed for each way it can end, and what the record says of it.
+ * One test for each row of the billing table that the gateway decides.
+ */
+import { describe, expect, test } from "bun:test";
+import { candidate, principal } from "../../test/support/calls.ts";
+import type { CallRecord } from "../core/call.ts";
+import { GatewayError } from "../core/error.ts";
+import type { CanonicalEvent } from "../core/event.ts";
+import { type Nano, nano, pico } from "../core/money.ts";
+import { emptyUsage, type Usage } from "../core/usage.ts";
+import { createCredit, type Hold } from "../ledger/credit.ts";
+import type { Recorder } from "../usage/recorder.ts";
+import type { Served } from "./attempt.ts";
+import { Meter } from "./meter.ts";
+import { type Call, type Outcome, settle } from "./settle.ts";
+import type { Translation } from "./translation.ts";
+
+const at = { choice: 0, part: 0 };
+const begin: CanonicalEvent = { type: "part-start", ...at, start: { type: "text" } };
+const say: CanonicalEvent = { type: "text-delta", ...at, text: "x".repeat(40) };
+const stop: CanonicalEvent = { type: "message-end", choice: 0, finish: { reason: "stop" } };
+const report = (counts: Partial<Usage>): CanonicalEvent => ({
+  type: "usage",
+  usage: { ...emptyUsage("measured"), ...counts },
+});
+
+/** A token in or out costs a nano-dollar, or ten. */
+const place = candidate("openai-chat", { price: { perToken: { input: pico(1000n), output: pico(10_000n) } } });
+
+function servedWith(...events: CanonicalEvent[]): Served {
+  const meter = new Meter();
+  meter.observe(events, () => 130);
+  const translation = { path: "convert", losses: [{ field: "topK", kind: "dropped" }] } as unknown as Translation;
+  return { candidate: place, translation, meter, opening: [], secrets: [] };
+}
+
+interface Settled {
+  billed: Nano;
+  records: CallRecord[];
+  left: Nano;
+}
+
+const BALANCE = 1_000_000n;
+
+function settleCall(over: Partial<Call>, outcome: Outcome, holdAmount: bigint | undefined = 1000n): Settled {
+  const credit = createCredit();
+  const payer = over.principal ?? principal();
+  credit.refresh(payer.workspaceId, nano(BALANCE));
+  let hold: Hold | undefined;
+  if (holdAmount !== undefined) hold = credit.hold(payer, nano(holdAmount));
+  const records: CallRecord[] = [];
+  const call: Call = {
+    id: "req_1",
+    createdAt: new Date(0),
+    startedMs: 100,
+    surface: "openai-chat",
+    dialect: "openai-chat",
+    client: "test/1",
+    attempts: [],
+    principal: payer,
+    modelRequested: "alias",
+    modelId: "m",
+    streamed: true,
+    requestBytes: 400,
+    hold,
+    ...over,
+  };
+  const recorder: Recorder = {
+    push: (record) => void records.push(record),
+    full: () => false,
+    pending: () => undefined,
+    drain: async () => {},
+  };
+  const billed = settle(call, outcome, { recorder, nowMs: () => 150 });
+  return { billed, records, left: credit.available(payer.workspaceId) };
+}
+
+const done: Outcome = { cancelled: false };
+const left: Outcome = { cancelled: true };
+const broke: Outcome = { cancelled: false, error: new GatewayError("upstream_unavailable", "x") };
+
+describe("what is billed when", () => {
+  const ROWS: [name: string, over: Partial<Call>, outcome: Outcome, billed: bigint, source: Usage["source"]][] = [
+    ["no upstream ever accepted: nothing", {}, broke, 0n, "none"],
+    ["the caller left before any content: nothing", {}, left, 0n, "none"],
+    [
+      "the answer came with usage: that usage",
+      { served: servedWith(begin, say, report({ input: 100, output: 5 }), stop) },
+      done,
+      150n,
+      "measured",
+    ],
+    [
+      "the answer came without usage: a count, flagged",
+      { served: servedWith(begin, say, stop) },
+      done,
+      200n,
+      "estimated",
+    ],
+    [
+      "an error came after content, with usage reported: that usage",
+      { served: servedWith(begin, say, report({ input: 100, output: 5 })) },
+      broke,
+      150n,
+      "measured",
+    ],
+    [
+      "an error came after content, nothing reported: a count, flagged",
+      { served: servedWith(begin, say) },
+      broke,
+      200n,
+      "estimated",
+    ],
+    ["the caller left after content: a count, flagged", { served: servedWith(begin, say) }, left, 200n, "estimated"],
+    [
+      "the caller left after content of which only the beginning was reported: that and a count, flagged",
+      { served: servedWith(report({ input: 100, output: 1 }), begin, say) },
+      left,
+      210n,
+      "estimated",
+    ],
+    [
+      "usage was reported several times: the last, which is cumulative",
+      { served: servedWith(begin, say, report({ input: 100, output: 5 }), report({ input: 100, output: 9 }), stop) },
+      done,
+      190n,
+      "measured",
+    ],
+    [
+      "usage exceeds the hold: no more than the hold",
+      { served: servedWith(begin, say, report({ input: 1, output: 100_000_000 }), stop) },
+      done,
+      1000n,
+      "measured",
+    ],
+  ];
+  for (const [name, over, outcome, billed, source] of ROWS) {
+    test(name, () => {
+      const settled = settleCall(over, outcome);
+      expect(settled.billed).toBe(nano(billed));
+      expect(settled.left).toBe(nano(BALANCE - billed));
+      expect(settled.records.length).toBe(1);
+      expect(settled.records[0]).toMatchObject({ costNano: nano(billed), usage: { source } });
+    });
+  }
+
+  test("the operator calls: the full cost, which no hold limits", () => {
+    const over = {
+      principal: principal({ billing: "internal" }),
+      served: servedWith(begin, report({ input: 5000 }), stop),
+    };
+    expect(settleCall(over, done, 0n).billed).toBe(nano(5000n));
+  });
+
+  test("the call was refused before anything was held: nothing", () => {
+    const { billed, records } = settleCall(
+      { hold: undefined },
+      { cancelled: false, error: new GatewayError("invalid_request", "x") },
+    );
+    expect(billed).toBe(nano(0n));
+    expect(records[0]).toMatchObject({ status: 400, errorCode: "invalid_request", costNano: nano(0n) });
+  });
+});
+
+describe("the record", () => {
+  test("says who served, when, and how it ended", () => {
+    const { records } = settleCall({ served: servedWith({ type: "message-start", id: "up_9" }, begin, stop) }, done);
+    expect(records[0]).toMatchObject({
+      modelRequested: "alias",
+      model: "m",
+      provider: "p",
+      endpoint: "p/up",
+      upstreamModel: "up",
+      upstreamId: "up_9",
+      path: "convert",
+      status: 200,
+      finishReason: "stop",
+      firstTokenMs: 30,
+      durationMs: 50,
+      losses: [{ field: "topK", kind: "dropped" }],
+      cancelled: false,
+    });
+  });
+
+  test("of a call whose caller left has the status 499", () => {
+    expect(settleCall({ served: servedWith(begin) }, left).records[0]).toMatchObject({ status: 499, cancelled: true });
+  });
+
+  test("is not written for a call without a known key", () => {
+    const call = { id: "req_1", attempts: [], requestBytes: 0 } as unknown as Call;
+    const pushed: CallRecord[] = [];
+    const recorder = { push: (record: CallRecord) => void pushed.push(record) } as unknown as Recorder;
+    expect(settle(call, broke, { recorder, nowMs: () => 0 })).toBe(nano(0n));
+    expect(pushed).toEqual([]);
+  });
+});
+
+test("settling twice bills once", () => {
+  const credit = createCredit();
+  const payer = principal();
+  credit.refresh(payer.workspaceId, nano(BALANCE));
+  const hold = credit.hold(payer, nano(1000n));
+  const call = {
+    principal: payer,
+    hold,
+    attempts: [],
+    requestBytes: 0,
+    served: servedWith(begin, report({ input: 7 }), stop),
+  };
+  const recorder = { push() {} } as unknown as Recorder;
+  const settleOnce = () => settle(call as unknown as Call, done, { recorder, nowMs: () => 0 });
+  expect([settleOnce(), settleOnce()]).toEqual([nano(7n), nano(0n)]);
+  expect(credit.available(payer.workspaceId)).toBe(nano(BALANCE - 7n));
+});
