@@ -3,8 +3,9 @@
  * The catalogue builds these from configuration and curated data; they are immutable while a call runs.
  */
 import type { Capability } from "./head.ts";
+import type { JsonObject } from "./json.ts";
 import type { Price } from "./money.ts";
-import type { DialectId } from "./request.ts";
+import type { DialectId, Effort } from "./request.ts";
 
 /** Deviations of an upstream from its dialect's standard form. Data of a provider's file; dialects read them, nobody else. */
 export interface Quirks {
@@ -17,18 +18,24 @@ export interface Quirks {
   /** The upstream refuses `stream_options`. */
   readonly noStreamOptions?: boolean;
   /**
-   * How visible reasoning of earlier turns goes back to a Chat upstream: under one of two names (with the provider's own
-   * `reasoning_details`), or as `thinking` parts of the content. By default it is not sent: OpenAI refuses the fields.
+   * How visible reasoning of earlier turns goes back to a Chat upstream: under one of two names, or as `thinking` parts of
+   * the content. By default it is not sent: OpenAI refuses the fields. Models that do not think are never sent any.
    */
   readonly reasoningField?: "reasoning_content" | "reasoning" | "content" | "none";
+  /** The Chat upstream takes its own `reasoning_details` back; elsewhere only their visible text goes, as `reasoningField` says. */
+  readonly reasoningDetails?: boolean;
   /** How a Chat upstream wants effort and budget: `reasoning_effort` (default), a `reasoning` or a `thinking` object. */
   readonly reasoningRequest?: "effort" | "reasoning" | "thinking";
+  /** The efforts that the Chat or Responses model takes. Others become the nearest of these; `none` is left out where it isn't one. */
+  readonly efforts?: readonly Effort[];
   /** The Chat upstream takes `cache_control` on messages, parts and tools. */
   readonly cacheControl?: boolean;
   /** The Chat upstream has free-text (`custom`) tools; by default they become functions. */
   readonly customTools?: boolean;
   /** The Chat upstream takes `top_k`, `min_p` and `repetition_penalty`, which OpenAI refuses. */
   readonly extendedSampling?: boolean;
+  /** The Chat upstream takes only tool call ids of nine letters and digits; others are replaced by such ones. */
+  readonly callIds?: "nine";
   /** The Chat upstream takes Gemini's signatures as `extra_content` of tool calls. */
   readonly thoughtSignatures?: boolean;
   /** The Messages upstream takes `system` messages in mid-conversation; by default they become text of the user's turn. */
@@ -37,6 +44,8 @@ export interface Quirks {
   readonly thinkingForm?: "budget" | "adaptive";
   /** Canonical request fields that the upstream refuses; they are dropped as losses. */
   readonly refuses?: readonly string[];
+  /** Fields of the Chat body that every request carries, unless the caller said them. */
+  readonly adds?: JsonObject;
 }
 
 /** One way to serve one model. */

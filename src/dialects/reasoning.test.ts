@@ -4,7 +4,7 @@
  */
 import { expect, test } from "bun:test";
 import type { Effort } from "../core/request.ts";
-import { budgetToEffort, effortToBudget, nearestEffort, toEffort } from "./reasoning.ts";
+import { budgetToEffort, effortToBudget, fitEffort, nearestEffort, toEffort } from "./reasoning.ts";
 
 const EFFORTS: Effort[] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
@@ -44,4 +44,14 @@ test("unknown words are no efforts", () => {
   expect(toEffort("high")).toBe("high");
   expect(toEffort("extreme")).toBeUndefined();
   expect(toEffort(3)).toBeUndefined();
+});
+
+test("an effort fits a model's list without turning thinking off or on", () => {
+  expect(fitEffort("medium", undefined)).toBe("medium");
+  expect(fitEffort("low", ["none", "high"])).toBe("high");
+  expect(fitEffort("xhigh", ["low", "medium", "high"])).toBe("high");
+  expect(fitEffort("none", ["none", "high"])).toBe("none");
+  expect(fitEffort("none", ["low", "high"])).toBeUndefined();
+  expect(fitEffort("high", ["none"])).toBeUndefined();
+  expect(fitEffort("high", [])).toBeUndefined();
 });

@@ -50,3 +50,13 @@ export function nearestEffort(effort: Effort, allowed: readonly Effort[]): Effor
   const lower = sorted.filter((name) => rank(name) <= rank(effort)).pop();
   return lower ?? sorted[0] ?? effort;
 }
+
+/**
+ * The effort to ask a model for that takes only some of them: the nearest, never turning thinking off or on; undefined when
+ * none fits. Without a list everything does.
+ */
+export function fitEffort(effort: Effort, allowed: readonly Effort[] | undefined): Effort | undefined {
+  if (!allowed || allowed.includes(effort)) return effort;
+  const thinking = allowed.filter((name) => name !== "none");
+  return effort === "none" || thinking.length === 0 ? undefined : nearestEffort(effort, thinking);
+}

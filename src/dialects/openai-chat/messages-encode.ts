@@ -18,6 +18,7 @@ import { carrySignature } from "../../core/signature.ts";
 import { loseForeignExtras } from "../dialect.ts";
 import { visibleSystem } from "../system-text.ts";
 import { type ToolNames, wrapCustomInput } from "../tool-names.ts";
+import { callIdFor } from "./call-ids.ts";
 import { encodeMedia, encodeText, type MediaPart } from "./parts-encode.ts";
 import { writeDetail } from "./reasoning.ts";
 import { addExtras, ID, writeCacheMark } from "./wire.ts";
@@ -224,11 +225,12 @@ function writeThinking(wire: JsonObject, parts: ThinkingPart[], scope: MessageSc
   const details: JsonObject[] = [];
   let text = "";
   for (const part of parts) {
-    const detail = part.signature?.origin === ID ? writeDetail(part, details.length) : undefined;
+    const own = part.signature?.origin === ID;
+    const detail = own && scope.quirks.reasoningDetails ? writeDetail(part, details.length) : undefined;
     if (detail) details.push(detail);
     else if (part.text) text += part.text;
     else scope.losses.add("messages.thinking");
-    if (!detail && part.signature) scope.losses.add("messages.thinking", "altered");
+    if (!detail && part.signature && part.text) scope.losses.add("messages.thinking", "altered");
   }
   if (text) wire[field] = text;
   if (details.length > 0) wire.reasoning_details = details;
@@ -236,7 +238,7 @@ function writeThinking(wire: JsonObject, parts: ThinkingPart[], scope: MessageSc
 
 function encodeCall(call: ToolCallPart, scope: MessageScope): JsonObject {
   const name = scope.names.flatten(call.name, call.namespace);
-  const wire: JsonObject = { id: call.id, type: "function" };
+  const wire: JsonObject = { id: callIdFor(call.id, scope.quirks), type: "function" };
   if (call.kind === "custom" && scope.quirks.customTools) {
     wire.type = "custom";
     wire.custom = { name, input: call.arguments };
@@ -299,7 +301,7 @@ function encodeResult(part: ToolResultPart, media: JsonObject[], scope: MessageS
   const content = textContent(texts, scope);
   const wire: JsonObject = scope.isLegacy
     ? { role: "function", name: part.name ?? part.callId, content }
-    : { role: "tool", tool_call_id: part.callId, content };
+    : { role: "tool", tool_call_id: callIdFor(part.callId, scope.quirks), content };
   markMessage(wire, part, scope);
   addExtras(wire, own);
   return wire;

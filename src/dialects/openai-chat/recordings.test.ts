@@ -275,6 +275,7 @@ function quirksFor(body: JsonObject): Quirks {
     maxTokensField: body.max_tokens === undefined ? "max_completion_tokens" : "max_tokens",
     reasoningField: inContent ? "content" : has("reasoning_content") ? "reasoning_content" : "reasoning",
     reasoningRequest: body.reasoning ? "reasoning" : body.thinking ? "thinking" : "effort",
+    reasoningDetails: true,
     cacheControl: true,
     customTools: true,
     extendedSampling: true,

@@ -3,7 +3,15 @@
  * The upstream's side of `convert`; deviations of imitators come in as quirks.
  */
 import { asObject, type Json, type JsonObject } from "../../core/json.ts";
-import type { CanonicalRequest, CustomTool, FunctionTool, Reasoning, Tool, ToolChoice } from "../../core/request.ts";
+import type {
+  CanonicalRequest,
+  CustomTool,
+  Effort,
+  FunctionTool,
+  Reasoning,
+  Tool,
+  ToolChoice,
+} from "../../core/request.ts";
 import {
   type EncodedRequest,
   type EncodeTarget,
@@ -13,7 +21,7 @@ import {
   loseForeignExtras,
   verbatim,
 } from "../dialect.ts";
-import { budgetToEffort } from "../reasoning.ts";
+import { budgetToEffort, fitEffort } from "../reasoning.ts";
 import { customToolAsFunction, type ToolNames, toolNames } from "../tool-names.ts";
 import { encodeMessages, encodeSystem, type MessageScope } from "./messages-encode.ts";
 import { usesLegacyFunctions } from "./request-decode.ts";
@@ -34,6 +42,7 @@ const HARMLESS: Readonly<Record<string, ReadonlySet<string>>> = {
 export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): EncodedRequest {
   const { body, losses } = encodeFields(request, target, FIELDS);
   finishTools(body);
+  addExtras(body, target.quirks.adds);
   return { body, losses: losses.list() };
 }
 
@@ -55,8 +64,10 @@ function extended(field: "topK" | "minP" | "repetitionPenalty", name: string) {
 
 function messageScope(scope: FieldScope): MessageScope {
   const { request, target, losses } = scope;
+  const thinks = target.capabilities.has("thinking");
   return {
-    quirks: target.quirks,
+    // Strict upstreams refuse reasoning in the history of a model that has none.
+    quirks: thinks ? target.quirks : { ...target.quirks, reasoningField: "none", reasoningDetails: false },
     losses,
     names: namesOf(request),
     isLegacy: usesLegacyFunctions(request),
@@ -248,8 +259,14 @@ function encodeReasoning(reasoning: Reasoning, body: JsonObject, { target, losse
     return;
   }
   const form = target.quirks.reasoningRequest ?? "effort";
+  const fit = (wish: Effort | undefined): Effort | undefined => {
+    const fitting = wish && fitEffort(wish, target.quirks.efforts);
+    if (fitting !== wish) losses.add("reasoning", "altered");
+    return fitting;
+  };
   if (form === "reasoning") {
-    const { effort, budgetTokens, show, mode } = reasoning;
+    const { budgetTokens, show, mode } = reasoning;
+    const effort = fit(reasoning.effort);
     const wire: JsonObject = {};
     if (effort) wire.effort = effort;
     if (budgetTokens !== undefined) wire.max_tokens = budgetTokens;
@@ -258,15 +275,13 @@ function encodeReasoning(reasoning: Reasoning, body: JsonObject, { target, losse
     body.reasoning = wire;
     return;
   }
-  const effort = reasoning.effort ?? (reasoning.budgetTokens === undefined ? undefined : budgetOf(reasoning));
+  const { effort: named, budgetTokens } = reasoning;
+  const wish = named ?? (budgetTokens === undefined ? undefined : budgetToEffort(budgetTokens));
   if (reasoning.budgetTokens !== undefined && reasoning.effort === undefined) losses.add("reasoning", "altered");
   if (form === "thinking") {
     body.thinking = { type: isOff ? "disabled" : "enabled" };
-    if (effort && !isOff) body.reasoning_effort = effort;
-  } else if (reasoning.mode === "off") body.reasoning_effort = "none";
-  else if (effort) body.reasoning_effort = effort;
-}
-
-function budgetOf(reasoning: Reasoning): string {
-  return budgetToEffort(reasoning.budgetTokens ?? 0);
+    if (isOff) return;
+  }
+  const effort = fit(reasoning.mode === "off" ? "none" : wish);
+  if (effort) body.reasoning_effort = effort;
 }

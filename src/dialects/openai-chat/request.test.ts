@@ -320,7 +320,9 @@ describe("encoding for upstreams", () => {
     ];
     const { messages } = turns({ role: "assistant", reasoning: "hm", reasoning_details: details, content: "ok" });
     expect(encode({ messages }).losses).toEqual(["messages.thinking"]);
-    expect(encode({ messages }, { reasoningField: "reasoning" }).messages[0]?.reasoning_details).toEqual(details);
+    expect(
+      encode({ messages }, { reasoningField: "reasoning", reasoningDetails: true }).messages[0]?.reasoning_details,
+    ).toEqual(details);
     const foreign: Message[] = [
       {
         role: "assistant",

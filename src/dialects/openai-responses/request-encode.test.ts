@@ -3,17 +3,18 @@
  * The other fields are tested in `request.test.ts`.
  */
 import { describe, expect, test } from "bun:test";
+import type { Quirks } from "../../core/endpoint.ts";
 import type { Reasoning } from "../../core/request.ts";
 import { encodeRequest } from "./request-encode.ts";
 
-function reasoningOf(reasoning: Reasoning) {
+function reasoningOf(reasoning: Reasoning, quirks: Quirks = {}) {
   const messages = [{ role: "user" as const, content: [{ type: "text" as const, text: "hi" }] }];
   const target = {
     model: "m",
     stream: false,
     maxOutputTokens: 32_000,
     capabilities: new Set(["thinking"] as const),
-    quirks: {},
+    quirks,
   };
   return encodeRequest({ model: "m", stream: false, messages, reasoning }, target).body.reasoning;
 }
@@ -30,4 +31,11 @@ describe("a summary of the reasoning", () => {
     expect(reasoningOf({ mode: "on", effort: "high", show: "none" })).toEqual({ effort: "high" });
     expect(reasoningOf({ mode: "off" })).toEqual({ effort: "none" });
   });
+});
+
+test("an effort that the model lacks becomes the nearest one that it takes, or is left out", () => {
+  const quirks: Quirks = { efforts: ["low", "medium", "high"] };
+  expect(reasoningOf({ effort: "max" }, quirks)).toEqual({ effort: "high" });
+  expect(reasoningOf({ effort: "minimal" }, quirks)).toEqual({ effort: "low" });
+  expect(reasoningOf({ mode: "off" }, quirks)).toBeUndefined();
 });

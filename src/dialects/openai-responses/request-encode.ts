@@ -16,7 +16,7 @@ import {
   verbatim,
   writtenElsewhere,
 } from "../dialect.ts";
-import { budgetToEffort } from "../reasoning.ts";
+import { budgetToEffort, fitEffort, toEffort } from "../reasoning.ts";
 import { encodeInputContent } from "./content.ts";
 import { additionalTools } from "./input-decode.ts";
 import { encodeHistory } from "./items-encode.ts";
@@ -239,6 +239,13 @@ function encodeReasoningWish(reasoning: Reasoning, body: JsonObject, { target, l
   if (!target.capabilities.has("thinking")) {
     if (wish.effort !== undefined && wish.effort !== "none") losses.add("reasoning");
     return;
+  }
+  const effort = toEffort(wish.effort);
+  const fitting = effort && fitEffort(effort, target.quirks.efforts);
+  if (fitting !== effort) {
+    losses.add("reasoning", "altered");
+    delete wish.effort;
+    if (fitting) wish.effort = fitting;
   }
   // Formats that ask for thinking in so many words show it by default.
   const showsByDefault = reasoning.mode === "on" || reasoning.mode === "adaptive";
