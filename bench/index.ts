@@ -179,6 +179,8 @@ async function createKey(url: string): Promise<string> {
 
 async function startGateway(folder: string): Promise<Measured> {
   const env: Record<string, string> = {
+    // As the launchers set it.
+    BUN_JSC_useConcurrentGC: "0",
     PORT: "0",
     SLUICE_DATA: join(folder, "data"),
     SLUICE_CONFIG: join(folder, "sluice.yaml"),

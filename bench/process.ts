@@ -38,8 +38,10 @@ export async function start(
   ready: RegExp,
 ): Promise<Measured> {
   const began = performance.now();
+  // The launcher's own choices are the gateway's, not everybody's.
+  const { BUN_JSC_useConcurrentGC: _, ...inherited } = process.env;
   const child = Bun.spawn([BUN, script, ...args], {
-    env: { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", ...env },
+    env: { ...inherited, BUN_CONFIG_MAX_HTTP_REQUESTS: "65335", ...env },
     stdout: "pipe",
     stderr: "pipe",
   });

@@ -17,9 +17,15 @@ const MAX_CONNECTIONS = "65535";
 /** What the runtime is always started with: nothing is read from or installed for the working directory. */
 export const RUNTIME_FLAGS = ["--no-install", "--no-env-file", `--config=${join(ROOT, "bunfig.toml")}`];
 
+const RUNTIME_SETTINGS = {
+  BUN_CONFIG_MAX_HTTP_REQUESTS: MAX_CONNECTIONS,
+  // Collecting garbage beside the program costs a tenth more CPU time per request than stopping it for a few milliseconds.
+  BUN_JSC_useConcurrentGC: "0",
+};
+
 /** This process's variables and what the runtime must find among them when it starts. */
 export function runtimeEnvironment(more = {}) {
-  return { BUN_CONFIG_MAX_HTTP_REQUESTS: MAX_CONNECTIONS, ...process.env, ...more };
+  return { ...RUNTIME_SETTINGS, ...process.env, ...more };
 }
 
 /** Ends the process with a sentence for a person. */
