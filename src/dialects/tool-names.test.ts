@@ -11,6 +11,7 @@ import {
   restoreToolCall,
   toolNames,
   unwrapCustomInput,
+  withoutNamesakes,
   wrapCustomInput,
 } from "./tool-names.ts";
 
@@ -155,4 +156,13 @@ describe("inputs", () => {
   test("input that was cut off keeps what had come", () => {
     expect(unwrapCustomInput('{"input":"half')).toBe("half");
   });
+});
+
+test("of tools with one name and namespace the last counts, in place of the first", () => {
+  const server: Tool = { type: "server", kind: "web-search", dialect: "gemini", value: {} };
+  const late: Tool = { type: "function", name: "exec_command", description: "as it was found" };
+  const spaced: Tool = { type: "function", name: "exec_command", namespace: "other" };
+  const [first, ...others] = withoutNamesakes([...offered, server, spaced, late, { ...server }]);
+  expect(first).toEqual(late);
+  expect(others).toEqual([...offered.slice(1), server, spaced, server]);
 });

@@ -58,6 +58,16 @@ export function toolNames(tools: readonly Tool[] | undefined): ToolNames {
 }
 
 /**
+ * The tools without namesakes, which most formats refuse: a tool that is offered again, as one that a search found, counts
+ * as it was offered last.
+ */
+export function withoutNamesakes(tools: readonly Tool[]): Tool[] {
+  const last = new Map<unknown, Tool>();
+  for (const tool of tools) last.set(tool.type === "server" ? tool : keyOf(tool.name, tool.namespace), tool);
+  return [...last.values()];
+}
+
+/**
  * A call as its caller has to see it: name, namespace and kind as the tool was offered, custom input unwrapped.
  * A call that already has a namespace or is custom comes from a format that has both and is returned as it is.
  */

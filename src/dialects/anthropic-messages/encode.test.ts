@@ -293,3 +293,16 @@ describe("media", () => {
     expect(encode(decoded).body.messages[0].content).toEqual(content);
   });
 });
+
+test("a strict tool with optional properties is strict for this API alone, whose promise others cannot give", () => {
+  const input_schema = { type: "object", properties: { a: { type: "string" } }, additionalProperties: false };
+  const tools = [
+    { name: "lenient", input_schema, strict: true },
+    { name: "exact", input_schema: { ...input_schema, required: ["a"] }, strict: true },
+  ];
+  const messages = [{ role: "user", content: "hi" }];
+  const decoded = dialect.decodeRequest({ model: "m", max_tokens: 1, messages, tools }, {});
+  expect(decoded.tools).toMatchObject([{ name: "lenient" }, { name: "exact", strict: true }]);
+  expect(decoded.tools?.[0]).not.toHaveProperty("strict");
+  expect(encode(decoded).body.tools).toMatchObject(tools);
+});

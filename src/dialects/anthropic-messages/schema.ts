@@ -40,6 +40,25 @@ export function toolSchema(schema: JsonObject | undefined): JsonObject {
   return { ...plain, type: "object", properties, ...(required.length > 0 && { required }) };
 }
 
+/** Whether every object inside is closed and requires all its properties, as every API can promise to keep it. */
+export function isExact(schema: Json | undefined, depth = 0): boolean {
+  if (Array.isArray(schema)) return schema.every((inner) => isExact(inner, depth + 1));
+  const object = asObject(schema);
+  if (!object || depth > MAX_DEPTH) return true;
+  const properties = asObject(object.properties);
+  if (properties || object.type === "object") {
+    const required = asArray(object.required);
+    if (object.additionalProperties !== false) return false;
+    if (!Object.keys(properties ?? {}).every((name) => required.includes(name))) return false;
+  }
+  const inside = [properties, object.$defs, object.definitions].flatMap((group) =>
+    Object.values(asObject(group) ?? {}),
+  );
+  return [...inside, object.items, object.anyOf, object.oneOf, object.allOf].every((inner) =>
+    isExact(inner, depth + 1),
+  );
+}
+
 /** The schema in the constrained language, and whether anything had to be said differently. */
 export function constrainedSchema(schema: JsonObject): { schema: JsonObject; altered: boolean } {
   const state = { altered: false };

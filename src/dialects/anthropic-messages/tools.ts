@@ -7,11 +7,12 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { at, optionalBoolean, optionalObject, optionalString, requiredString, toObject } from "../../core/read.ts";
 import type { CanonicalRequest, CustomTool, FunctionTool, Tool, ToolChoice } from "../../core/request.ts";
 import { type FieldScope, loseForeignExtras } from "../dialect.ts";
-import { customToolAsFunction, toolNames } from "../tool-names.ts";
-import { constrainedSchema, toolSchema } from "./schema.ts";
+import { customToolAsFunction, toolNames, withoutNamesakes } from "../tool-names.ts";
+import { constrainedSchema, isExact, toolSchema } from "./schema.ts";
 import { OWN, readBase, SERVER_TOOL_KINDS, wireFields, writeMark } from "./wire.ts";
 
 const TOOL_FIELDS = new Set(["type", "name", "description", "input_schema", "strict"]);
+const LENIENT_TOOL_FIELDS = new Set(["type", "name", "description", "input_schema"]);
 /** The API takes no more strict tools than this in one request. */
 const MAX_STRICT_TOOLS = 20;
 
@@ -27,13 +28,15 @@ export function decodeTools(tools: readonly Json[]): Tool[] {
     const description = optionalString(tool, "description", path);
     const parameters = optionalObject(tool, "input_schema", path);
     const strict = optionalBoolean(tool, "strict", path);
+    // Elsewhere a strict tool may have no optional properties, so such a promise stays a field of this format alone.
+    const isLenient = strict === true && !isExact(parameters);
     return {
       type: "function",
       name: requiredString(tool, "name", path),
       ...(description !== undefined && { description }),
       ...(parameters && { parameters }),
-      ...(strict !== undefined && { strict }),
-      ...readBase(tool, TOOL_FIELDS),
+      ...(strict !== undefined && !isLenient && { strict }),
+      ...readBase(tool, isLenient ? LENIENT_TOOL_FIELDS : TOOL_FIELDS),
     };
   });
 }
@@ -74,7 +77,7 @@ export function encodeTools(tools: readonly Tool[], body: JsonObject, scope: Fie
   const names = toolNames(tools);
   const written: JsonObject[] = [];
   let strict = 0;
-  for (const tool of tools) {
+  for (const tool of withoutNamesakes(tools)) {
     if (tool.type === "server") {
       if (tool.dialect === OWN) written.push(tool.value);
       else scope.losses.add(`tools.${tool.kind}`);

@@ -286,3 +286,26 @@ describe("encoding settings", () => {
     expect(body.systemInstruction).toEqual({ parts: [{ text: "Be good." }] });
   });
 });
+
+describe("JSON answers together with functions", () => {
+  const tools: CanonicalRequest["tools"] = [{ type: "function", name: "look" }];
+  const outputFormat = { type: "json-schema", schema: { type: "object" } } as const;
+
+  test("are asked for in words before generation 3, which refuses the two together", () => {
+    const { body, losses } = encode(
+      { tools, outputFormat, system: [{ type: "text", text: "Be kind." }] },
+      target("gemini-2.5-pro"),
+    );
+    expect(body.generationConfig).toBeUndefined();
+    const { parts } = body.systemInstruction as { parts: { text: string }[] };
+    expect(parts[0]).toEqual({ text: "Be kind." });
+    expect(parts[1]?.text).toContain('{"type":"object"}');
+    expect(losses).toEqual([{ field: "outputFormat", kind: "altered" }]);
+  });
+
+  test("are held to the schema where that is possible", () => {
+    const wanted = { responseMimeType: "application/json", responseJsonSchema: { type: "object" } };
+    expect(encode({ tools, outputFormat }).body.generationConfig).toEqual(wanted);
+    expect(encode({ outputFormat }, target("gemini-2.5-pro")).body.generationConfig).toEqual(wanted);
+  });
+});

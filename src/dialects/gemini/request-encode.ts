@@ -2,9 +2,9 @@
  * Encodes a canonical request as a generateContent body for an upstream, and names what it could not say.
  * `convert` calls it for each attempt at an endpoint that speaks this format.
  */
-import { asObject, type JsonObject, rest, setOwn } from "../../core/json.ts";
+import { asArray, asObject, type JsonObject, rest, setOwn } from "../../core/json.ts";
 
-import type { CanonicalRequest, DialectId, Extras } from "../../core/request.ts";
+import type { CanonicalRequest, DialectId, Extras, OutputFormat } from "../../core/request.ts";
 import {
   type EncodedRequest,
   type EncodeTarget,
@@ -21,7 +21,7 @@ import { encodeContents } from "./contents-encode.ts";
 import { toGeminiSchema } from "./schema.ts";
 import { encodeThinking } from "./thinking.ts";
 import { encodeToolChoice, encodeTools } from "./tools.ts";
-import { GEMINI, MAX_STOP_SEQUENCES } from "./wire.ts";
+import { GEMINI, isThirdGeneration, MAX_STOP_SEQUENCES } from "./wire.ts";
 
 const INT32_MAX = 2 ** 31 - 1;
 
@@ -43,6 +43,21 @@ function setting(name: string): (value: number | boolean, body: JsonObject) => v
   return (value, body) => {
     config(body)[name] = value;
   };
+}
+
+/** An instruction of the gateway's own, after the caller's. */
+function appendInstruction(body: JsonObject, text: string): void {
+  const instruction = inner(body, "systemInstruction");
+  instruction.parts = [...asArray(instruction.parts), { text }];
+}
+
+/** The wish for JSON in words, for models that cannot be held to it. */
+function jsonInstruction(format: Exclude<OutputFormat, { type: "text" }>): string {
+  const answer =
+    "When you answer and call no function, answer with one JSON value and nothing else: no prose, no code fence.";
+  return format.type === "json"
+    ? answer
+    : `${answer} It must be valid under this schema:\n${JSON.stringify(format.schema)}`;
 }
 
 /** Service tiers as the API names them, by the words of any format. `auto` is what the API does unasked. */
@@ -122,8 +137,15 @@ const encoders: FieldEncoders = {
   logprobs: setting("responseLogprobs"),
   topLogprobs: setting("logprobs"),
   logitBias: lost("logitBias"),
-  outputFormat: (format, body) => {
+  outputFormat: (format, body, { request, target, losses }) => {
     if (format.type === "text") return;
+    // Earlier generations refuse a JSON answer together with functions.
+    const hasFunctions = request.tools?.some((tool) => tool.type !== "server");
+    if (hasFunctions && !isThirdGeneration(target.model)) {
+      losses.add("outputFormat", "altered");
+      appendInstruction(body, jsonInstruction(format));
+      return;
+    }
     config(body).responseMimeType = "application/json";
     if (format.type === "json-schema") config(body).responseJsonSchema = toGeminiSchema(format.schema);
   },

@@ -15,7 +15,7 @@ import {
 } from "../../core/read.ts";
 import type { CustomTool, FunctionTool, ServerTool, Tool, ToolChoice } from "../../core/request.ts";
 import { loseForeignExtras } from "../dialect.ts";
-import { customToolAsFunction, type ToolNames } from "../tool-names.ts";
+import { customToolAsFunction, type ToolNames, withoutNamesakes } from "../tool-names.ts";
 import { camelKeys, camelObject, others } from "./keys.ts";
 import { ownExtras } from "./media.ts";
 import { fromGeminiSchema, toGeminiParameters } from "./schema.ts";
@@ -116,7 +116,7 @@ function toolChoice(mode: string | undefined, names: string[]): ToolChoice | und
 export function encodeTools(tools: readonly Tool[], names: ToolNames, losses: Losses): JsonObject[] {
   const functionDeclarations: JsonObject[] = [];
   const groups: JsonObject[] = [];
-  for (const tool of tools) {
+  for (const tool of withoutNamesakes(tools)) {
     if (tool.type !== "server") {
       if (functionDeclarations.length === 0) groups.push({ functionDeclarations });
       functionDeclarations.push(encodeFunction(tool, names, losses));
