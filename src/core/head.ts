@@ -3,6 +3,8 @@
  * `dialect.peek` makes it from the parsed body; it is all that the gateway knows of a request that is relayed.
  */
 
+import type { DialectId } from "./request.ts";
+
 /** What a request needs its model to be able to do. */
 export const CAPABILITIES = [
   "tools",
@@ -28,6 +30,11 @@ export interface Head {
   needs: Capability[];
   /** False when the format sends usage in a stream only on request and the caller did not ask (Chat's `stream_options`). */
   wantsStreamUsage: boolean;
+  /**
+   * Whose shape the body has where it is not the surface's own, which its decoder understands all the same: such a body
+   * can only be converted. `mixed`: parts of it are another format's.
+   */
+  shape?: DialectId | "mixed";
   /** Says which requests belong to one conversation, where the caller tells (`prompt_cache_key`, `metadata.user_id`). */
   session?: string;
   /** The caller's end user, for abuse reports. */

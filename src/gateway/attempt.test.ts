@@ -18,6 +18,7 @@ import type { AttemptRecord } from "../core/call.ts";
 import type { Candidate } from "../core/endpoint.ts";
 import type { GatewayError } from "../core/error.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { DialectId } from "../core/request.ts";
 import type { Provider } from "../providers/provider.ts";
 import { UpstreamFault } from "../upstream/http.ts";
 import { type AttemptScope, attempt, type Served } from "./attempt.ts";
@@ -46,6 +47,11 @@ interface Options {
   firstByteTimeoutMs?: number;
   idleTimeoutMs?: number;
   providers?: Provider[];
+  /** The format of each upstream, Chat by default. */
+  dialects?: DialectId[];
+  /** The caller wants no losses. */
+  strict?: boolean;
+  body?: JsonObject;
 }
 
 /** Tries upstreams in order: handlers, or base URLs. */
@@ -55,7 +61,9 @@ async function tryAll(
 ): Promise<{ served?: Served; error?: GatewayError; attempts: AttemptRecord[] }> {
   const urls = upstreams.map((one) => (typeof one === "string" ? one : httpUpstream(one)));
   const providers = options.providers ?? urls.map((url, index) => provider(`p${index}`, url));
-  const candidates: Candidate[] = providers.map(({ id }) => candidate("openai-chat", { id: `${id}/up`, provider: id }));
+  const candidates: Candidate[] = providers.map(({ id }, index) =>
+    candidate(options.dialects?.[index] ?? "openai-chat", { id: `${id}/up`, provider: id }),
+  );
   const attempts: AttemptRecord[] = [];
   const scope: AttemptScope = {
     providers: new Map(providers.map((one) => [one.id, one])),
@@ -70,8 +78,10 @@ async function tryAll(
     signal: options.signal ?? new AbortController().signal,
     attempts,
   };
+  const { stream = false, strict = false, body } = options;
+  const inquiry = inquiryIn("openai-chat", { stream, strict, ...(body && { body }) });
   try {
-    const served = await attempt(inquiryIn("openai-chat", { stream: options.stream ?? false }), candidates, scope);
+    const served = await attempt(inquiry, candidates, scope);
     served.rest?.response.cancel();
     return { served, attempts };
   } catch (error) {
@@ -170,6 +180,37 @@ describe("no other endpoint is tried after what is the caller's own", () => {
       expect(attempts.length).toBe(1);
     });
   }
+});
+
+describe("for a strict caller", () => {
+  const body = { model: "m", messages: [{ role: "user", content: "Hi" }], seed: 1, logit_bias: { "1": 1 } };
+  let asked = 0;
+  const lossy = () => {
+    asked += 1;
+    return Response.json(REPLY);
+  };
+
+  test("an endpoint that would lose something is not asked, and the next one is", async () => {
+    const dialects: DialectId[] = ["anthropic-messages", "openai-chat"];
+    const { served, attempts } = await tryAll([lossy, good], { strict: true, body, dialects, maxAttempts: 1 });
+    expect(outcomes(attempts)).toEqual(["p1 served 200"]);
+    expect(served?.translation.path).toBe("relay");
+    expect(asked).toBe(0);
+  });
+
+  test("the losses are told when every endpoint would lose something", async () => {
+    const { error, attempts } = await tryAll([lossy], { strict: true, body, dialects: ["anthropic-messages"] });
+    expect(error).toMatchObject({ code: "invalid_request", status: 400 });
+    expect(error?.message).toContain("seed would be dropped, logitBias would be dropped");
+    expect(attempts).toEqual([]);
+    expect(asked).toBe(0);
+  });
+
+  test("the failure of an endpoint that loses nothing is the last word", async () => {
+    const dialects: DialectId[] = ["openai-chat", "anthropic-messages"];
+    const { error } = await tryAll([refuse(500), lossy], { strict: true, body, dialects });
+    expect(error?.code).toBe("upstream_unavailable");
+  });
 });
 
 describe("the last word", () => {

@@ -4,7 +4,8 @@
  */
 import type { AttemptRecord } from "../core/call.ts";
 import type { Candidate } from "../core/endpoint.ts";
-import { GatewayError, type UpstreamFailure } from "../core/error.ts";
+import { GatewayError, invalidRequest, type UpstreamFailure } from "../core/error.ts";
+import type { Loss } from "../core/loss.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import type { Provider } from "../providers/provider.ts";
 import { UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
@@ -50,6 +51,12 @@ export interface Served {
   readonly secrets: readonly string[];
 }
 
+/** What a caller is told who allowed no losses. Each is named as in the losses header. */
+function tooLossy(losses: readonly Loss[]): GatewayError {
+  const told = losses.map(({ field, kind }) => `${field} would be ${kind}`).join(", ");
+  return invalidRequest(`No endpoint can take this request as it is, and x-sluice-strict forbids losses: ${told}.`);
+}
+
 /** An attempt that ended before any content. */
 class AttemptFailure extends Error {
   override readonly name = "AttemptFailure";
@@ -62,7 +69,8 @@ class AttemptFailure extends Error {
 }
 
 /**
- * The first candidate that begins to answer. Throws the caller's own error at once (invalid_request …), else after the last
+ * The first candidate that begins to answer; for a strict caller those that lose nothing are the only ones. Throws the
+ * caller's own error at once (invalid_request …), else after the last
  * attempt `upstream_unavailable` or `upstream_timeout`; an UpstreamFault of kind `cancelled` when the caller has left.
  */
 export async function attempt(
@@ -72,7 +80,14 @@ export async function attempt(
 ): Promise<Served> {
   let last: UpstreamFailure | undefined;
   let timedOut = true;
-  for (const candidate of candidates.slice(0, scope.limits.maxAttempts)) {
+  let lossy: readonly Loss[] = [];
+  for (const candidate of candidates) {
+    if (scope.attempts.length >= scope.limits.maxAttempts) break;
+    const translation = translate(inquiry, candidate);
+    if (inquiry.strict && translation.losses.length > 0) {
+      lossy = translation.losses;
+      continue;
+    }
     const startedMs = scope.nowMs();
     const meter = new Meter();
     const note = (outcome: AttemptRecord["outcome"], status: number, reason?: string) =>
@@ -86,7 +101,7 @@ export async function attempt(
         reason,
       });
     try {
-      const served = await tryOne(inquiry, candidate, meter, scope);
+      const served = await tryOne(inquiry, candidate, translation, meter, scope);
       note("served", 200);
       return served;
     } catch (thrown) {
@@ -101,14 +116,20 @@ export async function attempt(
       if (last.kind !== "timeout") timedOut = false;
     }
   }
-  if (!last) throw new GatewayError("internal_error", "There was no endpoint to try.");
+  if (!last)
+    throw lossy.length > 0 ? tooLossy(lossy) : new GatewayError("internal_error", "There was no endpoint to try.");
   const error = toError(last);
   if (error.code === "upstream_timeout" && !timedOut) throw toError({ ...last, kind: "server" });
   throw error;
 }
 
-async function tryOne(inquiry: Inquiry, candidate: Candidate, meter: Meter, scope: AttemptScope): Promise<Served> {
-  const translation = translate(inquiry, candidate);
+async function tryOne(
+  inquiry: Inquiry,
+  candidate: Candidate,
+  translation: Translation,
+  meter: Meter,
+  scope: AttemptScope,
+): Promise<Served> {
   const response = await request(inquiry, candidate, translation, scope);
   try {
     if (response.status >= 300) throw await refused(candidate, response);

@@ -52,6 +52,7 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
       bytes,
       head,
       shownModel: model.id,
+      strict: visit.request.headers.get("x-sluice-strict") === "true",
     };
     const inquiry = inquire(facts, body, visit.path);
     const { signal } = visit.request;

@@ -19,6 +19,8 @@ export interface Inquiry {
   readonly head: Head;
   /** The model's name as the caller will see it in converted answers: the catalogue's id. */
   readonly shownModel: string;
+  /** The caller wants no answer rather than one to a request that lost something on the way. */
+  readonly strict: boolean;
   /** Decoded on first use and kept for later attempts. Throws `invalid_request`. */
   canonical(): CanonicalRequest;
 }

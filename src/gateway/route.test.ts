@@ -70,6 +70,14 @@ describe("the dialect of a candidate", () => {
   });
 });
 
+test("a body in another format's shape goes first to whoever speaks that one", () => {
+  const borrowed: Head = { ...head(), shape: "openai-responses" };
+  expect(route(borrowed, model([chat, both]), "openai-chat")).toMatchObject([
+    { endpoint: { id: "both" }, dialect: "openai-responses" },
+    { endpoint: { id: "chat" }, dialect: "openai-chat" },
+  ]);
+});
+
 test("no endpoint that can is an error that names what is missing, and no address", () => {
   const mute = at("mute", { capabilities: new Set<Capability>() });
   const work = () => route(head("images", "audio"), model([blind, mute]), "openai-chat");

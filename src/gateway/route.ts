@@ -27,7 +27,7 @@ function missing(endpoint: Endpoint, head: Head): Capability | undefined {
 
 /**
  * The endpoints that can serve this request, best first: by the operator's priority, and within one priority those that
- * speak the caller's own format first, since relayed bytes lose nothing. Equal ones keep the catalogue's order.
+ * speak the format of the body first, since relayed bytes lose nothing. Equal ones keep the catalogue's order.
  * Throws `no_matching_provider`, naming what is missing, when none can.
  */
 export function route(head: Head, model: Model, dialect: DialectId): Candidate[] {
@@ -39,15 +39,16 @@ export function route(head: Head, model: Model, dialect: DialectId): Candidate[]
       `No endpoint of ${model.id} can do what this request needs: ${needs}.`,
     );
   }
+  const wanted = head.shape ?? dialect;
   return able
-    .map((endpoint): Candidate => ({ endpoint, dialect: speaks(endpoint, dialect) }))
-    .sort((a, b) => a.endpoint.priority - b.endpoint.priority || rank(a, dialect) - rank(b, dialect));
+    .map((endpoint): Candidate => ({ endpoint, dialect: speaks(endpoint, wanted) }))
+    .sort((a, b) => a.endpoint.priority - b.endpoint.priority || rank(a, wanted) - rank(b, wanted));
 }
 
-function speaks(endpoint: Endpoint, dialect: DialectId): DialectId {
-  return endpoint.dialects.includes(dialect) ? dialect : (endpoint.dialects[0] as DialectId);
+function speaks(endpoint: Endpoint, wanted: Head["shape"]): DialectId {
+  return endpoint.dialects.find((dialect) => dialect === wanted) ?? (endpoint.dialects[0] as DialectId);
 }
 
-function rank(candidate: Candidate, dialect: DialectId): number {
+function rank(candidate: Candidate, dialect: Head["shape"]): number {
   return candidate.dialect === dialect ? 0 : 1;
 }

@@ -14,7 +14,8 @@ import type { Translation } from "./translation.ts";
  * another provider said in an earlier turn.
  */
 export function canRelay(inquiry: Inquiry, candidate: Candidate): boolean {
-  return inquiry.dialect.id === candidate.dialect && inquiry.framing === "sse" && !holdsWrapped(inquiry.bytes);
+  if (inquiry.dialect.id !== candidate.dialect || inquiry.head.shape !== undefined) return false;
+  return inquiry.framing === "sse" && !holdsWrapped(inquiry.bytes);
 }
 
 /** Prepares the call for a candidate. Throws `invalid_request` when the caller's body cannot be decoded for a conversion. */

@@ -83,6 +83,7 @@ export interface InquiryOptions {
   stream?: boolean;
   framing?: Framing;
   headers?: Record<string, string>;
+  strict?: boolean;
 }
 
 /** What a caller asks in a dialect, read as `handle` reads it. */
@@ -102,6 +103,7 @@ export function inquiryIn(dialectId: DialectId, options: InquiryOptions = {}): I
       bytes: new TextEncoder().encode(JSON.stringify(body)),
       head: dialect.peek(body, path),
       shownModel: "m",
+      strict: options.strict ?? false,
     },
     body,
     path,

@@ -9,6 +9,7 @@ import type { Capability, Head } from "../../core/head.ts";
 import { asArray, asObject, asString, type Json, type JsonObject, tryParse } from "../../core/json.ts";
 import type { Edit } from "../../core/patch.ts";
 import { optionalBoolean, optionalInteger, requiredString } from "../../core/read.ts";
+import { hasFlatTools, isBorrowed, peekBorrowed } from "./borrowed.ts";
 
 const NEED_OF_PART: Readonly<Record<string, Capability>> = {
   image_url: "images",
@@ -48,13 +49,17 @@ export function peek(body: JsonObject): Head {
   const model = requiredString(body, "model");
   if (model === "") throw invalidRequest("model: expected the name of a model.", "model");
   const stream = optionalBoolean(body, "stream") ?? false;
+  const wantsStreamUsage = !stream || asObject(body.stream_options)?.include_usage === true;
+  const limit = readOutputLimit(body);
+  if (isBorrowed(body)) return { ...peekBorrowed(body, limit), wantsStreamUsage };
   return {
     model,
     stream,
-    maxOutputTokens: readOutputLimit(body),
+    maxOutputTokens: limit,
     candidates: optionalInteger(body, "n", "", 1) ?? 1,
     needs: needsOf(body),
-    wantsStreamUsage: !stream || asObject(body.stream_options)?.include_usage === true,
+    wantsStreamUsage,
+    ...(hasFlatTools(body) && { shape: "mixed" }),
     session: asString(body.prompt_cache_key) ?? asString(body.session_id),
     endUser: asString(body.safety_identifier) ?? asString(body.user),
   };

@@ -26,6 +26,7 @@ import type {
   ToolChoice,
 } from "../../core/request.ts";
 import { toEffort } from "../reasoning.ts";
+import { decodeBorrowed, isBorrowed } from "./borrowed.ts";
 import { readOutputLimit } from "./head.ts";
 import { decodeMessages } from "./messages-decode.ts";
 import { extrasOf, ID, leftovers, REQUEST_FIELDS, readCacheMark } from "./wire.ts";
@@ -44,6 +45,7 @@ const OUTPUT_SCHEMA = new Set(["name", "description", "schema", "strict"]);
 
 /** Reads a request. Throws `invalid_request` with the parameter's path for a wrong type; unknown fields go into extras. */
 export function decodeRequest(body: JsonObject): CanonicalRequest {
+  if (isBorrowed(body)) return decodeBorrowed(body, readOutputLimit(body));
   const { system, messages } = decodeMessages(requiredArray(body, "messages"));
   const request: CanonicalRequest = {
     model: requiredString(body, "model"),
