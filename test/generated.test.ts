@@ -7,12 +7,14 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { configReference } from "../src/config/reference.ts";
 import { PROVIDER_TYPES } from "../src/providers/index.ts";
+import { providerReference } from "../src/providers/reference.ts";
 
 const ROOT = join(import.meta.dir, "..");
 
 /** Each generated file and what it should hold. */
 const GENERATED: Record<string, () => string> = {
   "docs/config.md": () => configReference(PROVIDER_TYPES),
+  "docs/providers.md": () => providerReference(PROVIDER_TYPES),
 };
 
 for (const [path, generate] of Object.entries(GENERATED)) {

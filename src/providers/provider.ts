@@ -17,6 +17,8 @@ export interface ProviderType {
   readonly keyVariables: readonly string[];
   /** The formats it speaks, preferred first. */
   readonly dialects: readonly DialectId[];
+  /** What an operator should know before configuring it; a sentence or two for the documentation. */
+  readonly notes?: string;
   /** The headers that carry a credential. */
   authorize(credential: string, dialect: DialectId): Record<string, string>;
   readonly quirks?: { readonly [D in DialectId]?: Quirks };
