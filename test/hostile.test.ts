@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Json, JsonObject } from "../src/core/json.ts";
 import { FAMILIES, type Sluice, startSluice } from "./support/server.ts";
-import { RAW_SURFACES, type RawSurface } from "./support/surfaces.ts";
+import { RAW_SURFACES, type RawSurface, richBody } from "./support/surfaces.ts";
 
 const MODELS = FAMILIES.slice(0, 4);
 const MAX_BODY = 4 * 1024 * 1024;
@@ -108,7 +108,7 @@ for (const surface of RAW_SURFACES) {
         strange,
         fc.constantFrom(...MODELS),
         async (seed, value, model) => {
-          const body = replaceAt(rich(surface, model), seed, value);
+          const body = replaceAt(richBody(surface, model), seed, value);
           const answer = await send(surface, JSON.stringify(body), { model });
           const text = await answer.text();
           expect({ status: answer.status, body: text.slice(0, 300), sent: body }).not.toMatchObject({ status: 500 });
@@ -207,73 +207,6 @@ async function generation(answer: Response): Promise<JsonObject> {
   const id = answer.headers.get("x-request-id");
   const found = await fetch(`${sluice.url}/api/v1/generation?id=${id}`, { headers: { "x-api-key": sluice.key } });
   return ((await found.json()) as { data: JsonObject }).data;
-}
-
-/** A request that uses much of a format, to put wrong values into. */
-function rich(surface: RawSurface, model: string): JsonObject {
-  const body = surface.body(model, "hi", false);
-  const schema = { type: "object", properties: { a: { type: "string" } } };
-  switch (surface.name) {
-    case "chat":
-      return {
-        ...body,
-        tools: [{ type: "function", function: { name: "f", description: "d", parameters: schema } }],
-        tool_choice: "auto",
-        response_format: { type: "text" },
-        stop: ["x"],
-        temperature: 1,
-        max_tokens: 50,
-        stream_options: { include_usage: true },
-        messages: [
-          { role: "system", content: "s" },
-          { role: "user", content: [{ type: "text", text: "hi" }] },
-          {
-            role: "assistant",
-            content: null,
-            tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }],
-          },
-          { role: "tool", tool_call_id: "c", content: "r" },
-        ],
-      };
-    case "responses":
-      return {
-        ...body,
-        instructions: "s",
-        tools: [{ type: "function", name: "f", description: "d", parameters: schema, strict: false }],
-        reasoning: { effort: "low", summary: "auto" },
-        text: { format: { type: "text" } },
-        input: [
-          { role: "user", content: [{ type: "input_text", text: "hi" }] },
-          { type: "function_call", call_id: "c", name: "f", arguments: "{}" },
-          { type: "function_call_output", call_id: "c", output: "r" },
-        ],
-      };
-    case "messages":
-      return {
-        ...body,
-        system: [{ type: "text", text: "s", cache_control: { type: "ephemeral" } }],
-        tools: [{ name: "f", description: "d", input_schema: schema }],
-        tool_choice: { type: "auto" },
-        thinking: { type: "enabled", budget_tokens: 1024 },
-        stop_sequences: ["x"],
-        messages: [
-          { role: "user", content: [{ type: "text", text: "hi" }] },
-          { role: "assistant", content: [{ type: "tool_use", id: "c", name: "f", input: {} }] },
-          { role: "user", content: [{ type: "tool_result", tool_use_id: "c", content: "r" }] },
-        ],
-      };
-    default:
-      return {
-        systemInstruction: { parts: [{ text: "s" }] },
-        tools: [{ functionDeclarations: [{ name: "f", description: "d", parameters: schema }] }],
-        generationConfig: { temperature: 1, stopSequences: ["x"], thinkingConfig: { includeThoughts: true } },
-        contents: [
-          { role: "user", parts: [{ text: "hi" }] },
-          { role: "model", parts: [{ functionCall: { name: "f", args: {} } }] },
-          { role: "user", parts: [{ functionResponse: { name: "f", response: { r: 1 } } }] },
-        ],
-      };
-  }
 }
 
 /** Replaces the value at the seed-th place of a depth-first walk. */

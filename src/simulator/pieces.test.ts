@@ -139,69 +139,74 @@ describe("one conversation in four dialects", () => {
     return JSON.parse(`"${answer?.[1]}"`);
   }
 
+  const url = `data:image/png;base64,${png}`;
+  const CHAT = {
+    model: "m",
+    tools: [{ type: "function", function: { name: "look", parameters: schema } }],
+    messages: [
+      { role: "system", content: "Be brief." },
+      {
+        role: "user",
+        content: [
+          { type: "image_url", image_url: { url } },
+          { type: "text", text },
+        ],
+      },
+      {
+        role: "assistant",
+        tool_calls: [{ id: "c1", type: "function", function: { name: "look", arguments: JSON.stringify(args) } }],
+      },
+      { role: "tool", tool_call_id: "c1", content: "sunny" },
+    ],
+  };
+  const RESPONSES = {
+    model: "m",
+    instructions: "Be brief.",
+    tools: [{ type: "function", name: "look", parameters: schema }],
+    input: [
+      {
+        role: "user",
+        content: [
+          { type: "input_image", image_url: url },
+          { type: "input_text", text },
+        ],
+      },
+      { type: "function_call", call_id: "c1", name: "look", arguments: JSON.stringify(args) },
+      { type: "function_call_output", call_id: "c1", output: "sunny" },
+    ],
+  };
+  const MESSAGES = {
+    model: "m",
+    max_tokens: 100,
+    system: "Be brief.",
+    tools: [{ name: "look", input_schema: schema }],
+    messages: [
+      {
+        role: "user",
+        content: [
+          { type: "image", source: { type: "base64", media_type: "image/png", data: png } },
+          { type: "text", text },
+        ],
+      },
+      { role: "assistant", content: [{ type: "tool_use", id: "c1", name: "look", input: args }] },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: "c1", content: "sunny" }] },
+    ],
+  };
+  const GEMINI = {
+    systemInstruction: { parts: [{ text: "Be brief." }] },
+    tools: [{ functionDeclarations: [{ name: "look", parameters: schema }] }],
+    contents: [
+      { role: "user", parts: [{ inlineData: { mimeType: "image/png", data: png } }, { text }] },
+      { role: "model", parts: [{ functionCall: { name: "look", args } }] },
+      { role: "user", parts: [{ functionResponse: { name: "look", response: { output: "sunny" } } }] },
+    ],
+  };
+
   test("gets the same answer", async () => {
-    const url = `data:image/png;base64,${png}`;
-    const chat = await ask("/v1/chat/completions", {
-      model: "m",
-      tools: [{ type: "function", function: { name: "look", parameters: schema } }],
-      messages: [
-        { role: "system", content: "Be brief." },
-        {
-          role: "user",
-          content: [
-            { type: "image_url", image_url: { url } },
-            { type: "text", text },
-          ],
-        },
-        {
-          role: "assistant",
-          tool_calls: [{ id: "c1", type: "function", function: { name: "look", arguments: JSON.stringify(args) } }],
-        },
-        { role: "tool", tool_call_id: "c1", content: "sunny" },
-      ],
-    });
-    const responses = await ask("/v1/responses", {
-      model: "m",
-      instructions: "Be brief.",
-      tools: [{ type: "function", name: "look", parameters: schema }],
-      input: [
-        {
-          role: "user",
-          content: [
-            { type: "input_image", image_url: url },
-            { type: "input_text", text },
-          ],
-        },
-        { type: "function_call", call_id: "c1", name: "look", arguments: JSON.stringify(args) },
-        { type: "function_call_output", call_id: "c1", output: "sunny" },
-      ],
-    });
-    const messages = await ask("/v1/messages", {
-      model: "m",
-      max_tokens: 100,
-      system: "Be brief.",
-      tools: [{ name: "look", input_schema: schema }],
-      messages: [
-        {
-          role: "user",
-          content: [
-            { type: "image", source: { type: "base64", media_type: "image/png", data: png } },
-            { type: "text", text },
-          ],
-        },
-        { role: "assistant", content: [{ type: "tool_use", id: "c1", name: "look", input: args }] },
-        { role: "user", content: [{ type: "tool_result", tool_use_id: "c1", content: "sunny" }] },
-      ],
-    });
-    const gemini = await ask("/v1beta/models/m:generateContent", {
-      systemInstruction: { parts: [{ text: "Be brief." }] },
-      tools: [{ functionDeclarations: [{ name: "look", parameters: schema }] }],
-      contents: [
-        { role: "user", parts: [{ inlineData: { mimeType: "image/png", data: png } }, { text }] },
-        { role: "model", parts: [{ functionCall: { name: "look", args } }] },
-        { role: "user", parts: [{ functionResponse: { name: "look", response: { output: "sunny" } } }] },
-      ],
-    });
+    const chat = await ask("/v1/chat/completions", CHAT);
+    const responses = await ask("/v1/responses", RESPONSES);
+    const messages = await ask("/v1/messages", MESSAGES);
+    const gemini = await ask("/v1beta/models/m:generateContent", GEMINI);
     const expected =
       'You said: What is the weather? [system: 9 chars] [images: 1: image/png 70 bytes] [tools: 1: look] [tool results: 1: "sunny"]';
     expect([chat, responses, messages, gemini]).toEqual([expected, expected, expected, expected]);

@@ -70,3 +70,66 @@ export const RAW_SURFACES: readonly RawSurface[] = [
     },
   },
 ];
+
+const SCHEMA = { type: "object", properties: { a: { type: "string" } } };
+
+/** What a rich request of each format has besides its plain form: tools, a tool round trip, instructions, sampling. */
+const RICH: Record<string, JsonObject> = {
+  chat: {
+    tools: [{ type: "function", function: { name: "f", description: "d", parameters: SCHEMA } }],
+    tool_choice: "auto",
+    response_format: { type: "text" },
+    stop: ["x"],
+    temperature: 1,
+    max_tokens: 50,
+    stream_options: { include_usage: true },
+    messages: [
+      { role: "system", content: "s" },
+      { role: "user", content: [{ type: "text", text: "hi" }] },
+      {
+        role: "assistant",
+        content: null,
+        tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }],
+      },
+      { role: "tool", tool_call_id: "c", content: "r" },
+    ],
+  },
+  responses: {
+    instructions: "s",
+    tools: [{ type: "function", name: "f", description: "d", parameters: SCHEMA, strict: false }],
+    reasoning: { effort: "low", summary: "auto" },
+    text: { format: { type: "text" } },
+    input: [
+      { role: "user", content: [{ type: "input_text", text: "hi" }] },
+      { type: "function_call", call_id: "c", name: "f", arguments: "{}" },
+      { type: "function_call_output", call_id: "c", output: "r" },
+    ],
+  },
+  messages: {
+    system: [{ type: "text", text: "s", cache_control: { type: "ephemeral" } }],
+    tools: [{ name: "f", description: "d", input_schema: SCHEMA }],
+    tool_choice: { type: "auto" },
+    thinking: { type: "enabled", budget_tokens: 1024 },
+    stop_sequences: ["x"],
+    messages: [
+      { role: "user", content: [{ type: "text", text: "hi" }] },
+      { role: "assistant", content: [{ type: "tool_use", id: "c", name: "f", input: {} }] },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: "c", content: "r" }] },
+    ],
+  },
+  gemini: {
+    systemInstruction: { parts: [{ text: "s" }] },
+    tools: [{ functionDeclarations: [{ name: "f", description: "d", parameters: SCHEMA }] }],
+    generationConfig: { temperature: 1, stopSequences: ["x"], thinkingConfig: { includeThoughts: true } },
+    contents: [
+      { role: "user", parts: [{ text: "hi" }] },
+      { role: "model", parts: [{ functionCall: { name: "f", args: {} } }] },
+      { role: "user", parts: [{ functionResponse: { name: "f", response: { r: 1 } } }] },
+    ],
+  },
+};
+
+/** A request that uses much of a format, to put wrong values into. A copy each time. */
+export function richBody(surface: RawSurface, model: string): JsonObject {
+  return structuredClone({ ...surface.body(model, "hi", false), ...RICH[surface.name] });
+}
