@@ -11,11 +11,11 @@ const STATE = join(ROOT, ".cache", "dev");
 const MAIN = join(ROOT, "src/main.ts");
 const SIMULATOR_PORT = "9100";
 const READY_TIMEOUT_MS = 60_000;
-const DEV_CREDIT_USD = "100";
 
 /** Every provider type at the simulator. Keys are made up: those of the environment must not go there. */
 const DEV_CONFIG = `# Written by npm run dev when there is no sluice.yaml. Delete it to have it written again.
 log: { level: debug, format: text }
+defaults: { welcome_credit_usd: 100.00 }
 providers:
   - { id: openai, type: openai, base_url: "http://127.0.0.1:${SIMULATOR_PORT}/v1", api_keys: [simulated] }
   - { id: anthropic, type: anthropic, base_url: "http://127.0.0.1:${SIMULATOR_PORT}/v1", api_keys: [simulated] }
@@ -80,9 +80,6 @@ async function keyFromBefore() {
 async function newKey() {
   const made = await manage("/api/admin/workspaces", { name: "dev" });
   const workspace = made.data?.id ?? made.id;
-  const idempotency_key = randomBytes(16).toString("hex");
-  const grant = { workspace, amount_usd: DEV_CREDIT_USD, reason: "development", idempotency_key };
-  await manage("/api/admin/credits", grant).catch((error) => console.error(`No credit was given: ${error.message}`));
   const { key } = await manage("/api/v1/keys", { name: "dev", workspace });
   writeFileSync(join(STATE, "key"), key, { mode: 0o600 });
   return key;

@@ -4,7 +4,7 @@
  */
 
 import { buildCatalog, type Catalog } from "./catalog/catalog.ts";
-import { CURATED } from "./catalog/curated.ts";
+import { CURATED, MODELS_OF_FORMATS } from "./catalog/curated/index.ts";
 import type { ModelDefinition } from "./catalog/definition.ts";
 import type { Config } from "./config.ts";
 import { accountRoutes } from "./console/account.ts";
@@ -98,7 +98,9 @@ export async function openApp(
     async close() {
       stopping = true;
       clearInterval(upkeep);
-      await parts.recorder.drain(DRAIN_RECORDS_MS);
+      await parts.recorder
+        .drain(DRAIN_RECORDS_MS)
+        .catch((error) => log.error("usage records are lost", { error: String(error) }));
       await database.close();
       await simulator?.stop();
     },
@@ -205,11 +207,11 @@ export function buildCatalogOf(config: Config): Catalog {
   return catalogOver(config, toProviders(config, undefined));
 }
 
-/** The curated models. Without a real provider the simulated one serves them all, each in its real provider's format. */
+/** The curated models. Without a real provider the simulated one serves those of the formats' makers, each in its maker's format. */
 function curatedFor(config: Config): readonly ModelDefinition[] {
   if (!config.catalog.curated) return [];
   if (config.providers.length > 0) return CURATED;
-  return CURATED.map((model) => ({
+  return MODELS_OF_FORMATS.map((model) => ({
     ...model,
     endpoints: model.endpoints.map((endpoint) => ({
       ...endpoint,
