@@ -1,6 +1,7 @@
 /**
  * What a dialect is: one wire format in both directions, pure, without I/O, clock or randomness.
- * The gateway speaks to callers and upstreams only through this; `convert` joins any two of them through the canon.
+ * The gateway speaks to callers and upstreams only through this; `convert` joins any two of generation through the canon,
+ * and `embedding.ts` beside this file holds the same for embeddings.
  */
 
 import type { Quirks } from "../core/endpoint.ts";
@@ -10,6 +11,7 @@ import type { SseFrame } from "../core/frame.ts";
 import type { Capability, Head } from "../core/head.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { collectLosses, type Loss, type Losses } from "../core/loss.ts";
+import type { Operation, WireFormatId } from "../core/operation.ts";
 import type { Edit } from "../core/patch.ts";
 import type { CanonicalRequest, DialectId } from "../core/request.ts";
 
@@ -17,6 +19,24 @@ import type { CanonicalRequest, DialectId } from "../core/request.ts";
 export interface PathFacts {
   model?: string;
   stream?: boolean;
+  /** Several embeddings are asked for at once (Gemini's `batchEmbedContents`). */
+  batch?: boolean;
+}
+
+/** What every format has, whatever its requests ask for. The formats of one operation share the rest: `Dialect`, `EmbeddingDialect`. */
+export interface WireFormat {
+  readonly id: WireFormatId;
+  readonly operation: Operation;
+  /** Reads the facts that the gateway needs. Throws `invalid_request` when one of them has a wrong type. */
+  peek(body: JsonObject, path: PathFacts): Head;
+  /** Request headers of a caller that may go on to an upstream of the same format. */
+  readonly forwardedHeaders: readonly string[];
+  /** Headers that every request to an upstream carries, unless forwarded ones say otherwise. */
+  readonly defaultHeaders: Readonly<Record<string, string>>;
+  /** Understands an HTTP error of an upstream. `body` is the raw text; it may be HTML or empty. */
+  decodeError(status: number, headers: Headers, body: string): UpstreamFailure;
+  /** Renders an error in this format's envelope. */
+  encodeError(error: GatewayError, requestId: string): ErrorReply;
 }
 
 /** Where a request is going: all that an encoder may know of the endpoint. */
@@ -99,22 +119,18 @@ export interface TokenCounting {
   encode(tokens: number): JsonObject;
 }
 
-export interface Dialect {
+/** A format of generation: conversations and prompts in, answers out. */
+export interface Dialect extends WireFormat {
   readonly id: DialectId;
+  readonly operation: "generation";
   /** Absent in formats that have no such route. */
   readonly tokenCounting?: TokenCounting;
-  /** Reads the facts that the gateway needs. Throws `invalid_request` when one of them has a wrong type. */
-  peek(body: JsonObject, path: PathFacts): Head;
   /** Throws `invalid_request` naming the parameter's path for a wrong type; unknown fields go into `extras`. */
   decodeRequest(body: JsonObject, path: PathFacts): CanonicalRequest;
   /** Never throws for anything that a `decodeRequest` returned: what cannot be said is a loss. */
   encodeRequest(request: CanonicalRequest, target: EncodeTarget): EncodedRequest;
   /** The path below the provider's base URL, with its query. */
   upstreamPath(model: string, stream: boolean): string;
-  /** Request headers of a caller that may go on to an upstream of the same dialect. */
-  readonly forwardedHeaders: readonly string[];
-  /** Headers that every request to an upstream carries, unless forwarded ones say otherwise. */
-  readonly defaultHeaders: Readonly<Record<string, string>>;
   /** What relay must change in the raw body: the model's name, and usage switched on where a stream has it only on request. */
   relayEdits(head: Head, target: { model: string; quirks: Quirks }): Edit[];
   /** Whether a frame exists only because relay switched usage on: it is kept from a caller who did not ask. */
@@ -126,11 +142,7 @@ export interface Dialect {
   streamEncoder(context: EncodeContext, framing: Framing): StreamEncoder;
   /** What to write into a silent stream so that nobody takes it for dead. */
   keepAlive(framing: Framing): string;
-  /** Understands an HTTP error of an upstream. `body` is the raw text; it may be HTML or empty. */
-  decodeError(status: number, headers: Headers, body: string): UpstreamFailure;
-  /** Renders an error in this format's envelope. */
-  encodeError(error: GatewayError, requestId: string): ErrorReply;
-  /** The same, for a stream that has begun, where the gateway relays and no encoder exists. */
+  /** `encodeError` for a stream that has begun, where the gateway relays and no encoder exists. */
   encodeStreamError(error: GatewayError, requestId: string, framing: Framing): string;
 }
 

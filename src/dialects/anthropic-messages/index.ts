@@ -16,6 +16,7 @@ import { OWN } from "./wire.ts";
 /** Anthropic Messages. */
 export const anthropicMessages: Dialect = {
   id: OWN,
+  operation: "generation",
   tokenCounting,
   peek: (body) => peek(body),
   decodeRequest: (body) => decodeRequest(body),

@@ -9,23 +9,19 @@ import { peek } from "./peek.ts";
 import { decodeReply, encodeReply } from "./reply.ts";
 import { decodeRequest } from "./request-decode.ts";
 import { encodeRequest } from "./request-encode.ts";
+import { resourcePath } from "./resource.ts";
 import { streamDecoder, streamEncoder } from "./stream.ts";
 
 /** The path below a base URL that ends in the version. Slashes inside a model's name are kept. */
 function upstreamPath(model: string, stream: boolean): string {
-  const name = resource(model);
+  const name = resourcePath(model);
   return stream ? `/${name}:streamGenerateContent?alt=sse` : `/${name}:generateContent`;
-}
-
-/** A model's resource name, fit for a path. Names that say their collection keep it. */
-function resource(model: string): string {
-  const name = model.split("/").map(encodeURIComponent).join("/");
-  return /^(?:models|tunedModels|publishers|projects)\//.test(name) ? name : `models/${name}`;
 }
 
 export const gemini: Dialect = {
   id: "gemini",
-  tokenCounting: tokenCounting(resource),
+  operation: "generation",
+  tokenCounting: tokenCounting(resourcePath),
   peek,
   decodeRequest,
   encodeRequest,

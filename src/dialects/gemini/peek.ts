@@ -54,7 +54,8 @@ function needs(body: JsonObject, config: JsonObject): Set<Capability> {
   return found;
 }
 
-function mediaNeeds(parts: Json | undefined, found: Set<Capability>): void {
+/** Adds what the media among the parts need. */
+export function mediaNeeds(parts: Json | undefined, found: Set<Capability>): void {
   for (const entry of asArray(parts)) {
     const part = asObject(entry);
     if (!part) continue;

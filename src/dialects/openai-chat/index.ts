@@ -16,6 +16,7 @@ import { ID } from "./wire.ts";
 /** Chat Completions: `POST {base}/chat/completions`, server-sent events that end with `[DONE]`. */
 export const openaiChat: Dialect = {
   id: ID,
+  operation: "generation",
   peek,
   decodeRequest,
   encodeRequest,

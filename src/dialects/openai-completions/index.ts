@@ -16,6 +16,7 @@ import { ID } from "./wire.ts";
 /** Completions: `POST {base}/completions`, server-sent events that end with `[DONE]`. Errors and usage are as in Chat. */
 export const openaiCompletions: Dialect = {
   id: ID,
+  operation: "generation",
   peek,
   decodeRequest,
   encodeRequest,

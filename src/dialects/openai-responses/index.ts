@@ -17,6 +17,7 @@ import { idBody, OWN } from "./wire.ts";
 /** See `Dialect`. */
 export const openaiResponses: Dialect = {
   id: OWN,
+  operation: "generation",
   tokenCounting,
   peek,
   decodeRequest,
