@@ -5,6 +5,7 @@
 import type { Endpoint, Model } from "../core/endpoint.ts";
 import { CAPABILITIES, type Capability } from "../core/head.ts";
 import type { Price } from "../core/money.ts";
+import type { DialectId } from "../core/request.ts";
 import type { Provider } from "../providers/provider.ts";
 import { type EndpointDefinition, type ModelDefinition, toPrice } from "./definition.ts";
 
@@ -27,8 +28,8 @@ export class CatalogError extends Error {
 }
 
 /**
- * Builds the catalogue. Definitions of the file replace curated ones of the same id; curated models appear for each
- * configured provider of their type. Throws CatalogError listing every mistake (unknown provider, no price, id used twice).
+ * Builds the catalogue. Definitions of the file replace curated ones of the same id and take their aliases; curated models
+ * appear with an endpoint for each configured provider of one of their types. Throws CatalogError listing every mistake (unknown provider, no price, id used twice).
  */
 export function buildCatalog(input: {
   definitions: readonly ModelDefinition[];
@@ -37,9 +38,14 @@ export function buildCatalog(input: {
 }): Catalog {
   const mistakes: string[] = [];
   const defined = new Set(input.definitions.map((definition) => definition.id));
+  const named = new Set(input.definitions.flatMap((definition) => [definition.id, ...definition.aliases]));
   const curated = input.curated
     .filter((definition) => !defined.has(definition.id))
-    .map((definition) => ({ ...definition, endpoints: spread(definition.endpoints, input.providers) }))
+    .map((definition) => ({
+      ...definition,
+      aliases: definition.aliases.filter((alias) => !named.has(alias)),
+      endpoints: spread(definition.endpoints, input.providers),
+    }))
     .filter((definition) => definition.endpoints.length > 0);
   const models = [...input.definitions, ...curated].flatMap(
     (definition) => toModel(definition, input.providers, mistakes) ?? [],
@@ -107,10 +113,10 @@ function toModel(definition: ModelDefinition, providers: readonly Provider[], mi
         dialects,
         priority: endpoint.priority,
         price: endpointPrice,
-        capabilities,
-        contextTokens: definition.context,
-        maxOutputTokens: definition.maxOutput,
-        quirks: { ...provider.type.quirks, ...each(dialects, endpoint.quirks) },
+        capabilities: endpoint.capabilities ? new Set(endpoint.capabilities) : capabilities,
+        contextTokens: endpoint.context ?? definition.context,
+        maxOutputTokens: endpoint.maxOutput ?? definition.maxOutput,
+        quirks: withQuirks(provider.type.quirks ?? {}, dialects, endpoint.quirks),
       },
     ];
   });
@@ -122,14 +128,21 @@ function toModel(definition: ModelDefinition, providers: readonly Provider[], mi
     aliases: definition.aliases,
     name: definition.name ?? definition.id,
     description: definition.description,
-    contextTokens: definition.context,
-    maxOutputTokens: definition.maxOutput,
-    capabilities,
+    contextTokens: Math.max(...endpoints.map((endpoint) => endpoint.contextTokens)),
+    maxOutputTokens: Math.max(...endpoints.map((endpoint) => endpoint.maxOutputTokens)),
+    capabilities: new Set(endpoints.flatMap((endpoint) => [...endpoint.capabilities])),
     price: shown,
     endpoints: endpoints.sort((a, b) => a.priority - b.priority),
   };
 }
 
-function each(dialects: readonly string[], quirks: EndpointDefinition["quirks"]): Endpoint["quirks"] {
-  return quirks ? Object.fromEntries(dialects.map((dialect) => [dialect, quirks])) : {};
+/** The endpoint's own quirks over its provider type's, in every dialect that it can be called in. */
+function withQuirks(
+  base: Endpoint["quirks"],
+  dialects: readonly DialectId[],
+  own: EndpointDefinition["quirks"],
+): Endpoint["quirks"] {
+  if (!own) return base;
+  const said = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+  return { ...base, ...Object.fromEntries(dialects.map((dialect) => [dialect, { ...base[dialect], ...said }])) };
 }

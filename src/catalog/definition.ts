@@ -45,7 +45,12 @@ export interface EndpointDefinition {
   priority: number;
   dialects?: readonly DialectId[] | undefined;
   price?: PriceDefinition | undefined;
+  /** Over the provider type's own, field by field. */
   quirks?: Quirks | undefined;
+  /** Where this provider's limits and abilities are not the model's. */
+  context?: number | undefined;
+  maxOutput?: number | undefined;
+  capabilities?: readonly Capability[] | undefined;
 }
 
 export interface ModelDefinition {
