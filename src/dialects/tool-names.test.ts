@@ -166,3 +166,12 @@ test("of tools with one name and namespace the last counts, in place of the firs
   expect(first).toEqual(late);
   expect(others).toEqual([...offered.slice(1), server, spaced, server]);
 });
+
+test("a call in a namespace that nobody offered is a call of the tool without one", () => {
+  const names = toolNames([
+    { type: "function", name: "look" },
+    { type: "function", name: "go", namespace: "a" },
+  ]);
+  expect(names.flatten("look", "look")).toBe("look");
+  expect(names.flatten("go", "b")).toBe("b__go");
+});

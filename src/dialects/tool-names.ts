@@ -48,8 +48,10 @@ export function toolNames(tools: readonly Tool[] | undefined): ToolNames {
     flatten(name, namespace) {
       const known = flatOf.get(keyOf(name, namespace));
       if (known !== undefined) return known;
-      const only = namespace === undefined ? bare.get(name) : undefined;
-      return (only && flatOf.get(keyOf(only.name, only.namespace))) ?? flatName(name, namespace);
+      // A provider may put a tool that was offered without a namespace into one of its own making.
+      const only = bare.get(name);
+      const isMeant = only && (namespace === undefined || only.namespace === undefined);
+      return (isMeant && flatOf.get(keyOf(only.name, only.namespace))) || flatName(name, namespace);
     },
     restore(wireName) {
       return byFlat.get(wireName) ?? bare.get(wireName) ?? byFlat.get(wireName.replace(".", SEPARATOR));

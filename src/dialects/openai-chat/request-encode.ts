@@ -22,7 +22,7 @@ import {
   verbatim,
 } from "../dialect.ts";
 import { budgetToEffort, fitEffort } from "../reasoning.ts";
-import { customToolAsFunction, type ToolNames, toolNames } from "../tool-names.ts";
+import { customToolAsFunction, type ToolNames, toolNames, withoutNamesakes } from "../tool-names.ts";
 import { encodeMessages, encodeSystem, type MessageScope } from "./messages-encode.ts";
 import { usesLegacyFunctions } from "./request-decode.ts";
 import { addExtras, ID, writeCacheMark } from "./wire.ts";
@@ -185,7 +185,7 @@ function encodeTools(tools: Tool[], body: JsonObject, scope: FieldScope): void {
   const { target, losses, request } = scope;
   const names = namesOf(request);
   const encoded: Json[] = [];
-  for (const tool of tools) {
+  for (const tool of withoutNamesakes(tools)) {
     if (tool.type === "server") {
       if (tool.dialect === ID) encoded.push(tool.value);
       else losses.add(`tools.${tool.kind}`);
