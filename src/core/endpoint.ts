@@ -5,7 +5,8 @@
 import type { Capability } from "./head.ts";
 import type { JsonObject } from "./json.ts";
 import type { Price } from "./money.ts";
-import type { DialectId, Effort } from "./request.ts";
+import type { WireFormatId } from "./operation.ts";
+import type { Effort } from "./request.ts";
 
 /** Deviations of an upstream from its dialect's standard form. Data of a provider's file; dialects read them, nobody else. */
 export interface Quirks {
@@ -42,6 +43,8 @@ export interface Quirks {
   readonly systemTurns?: boolean;
   /** How a Messages model is told to think: `enabled` with a budget (models before 4.6), or `adaptive` with an effort. By default as the caller said it, an effort as `adaptive`. */
   readonly thinkingForm?: "budget" | "adaptive";
+  /** The Responses upstream compacts conversations itself, in answers and at `/responses/compact`. */
+  readonly compacts?: boolean;
   /** Canonical request fields that the upstream refuses; they are dropped as losses. */
   readonly refuses?: readonly string[];
   /** Fields of the Chat body that every request carries, unless the caller said them. */
@@ -57,8 +60,8 @@ export interface Endpoint {
   readonly provider: string;
   /** What the upstream calls the model. */
   readonly upstreamModel: string;
-  /** The formats it can be called in, preferred first. */
-  readonly dialects: readonly DialectId[];
+  /** The formats it can be called in, those of one operation preferred first. */
+  readonly dialects: readonly WireFormatId[];
   /** Lower is tried earlier. */
   readonly priority: number;
   readonly price: Price;
@@ -66,7 +69,7 @@ export interface Endpoint {
   readonly contextTokens: number;
   readonly maxOutputTokens: number;
   /** By dialect, since a provider may be odd in one format and regular in another. */
-  readonly quirks: { readonly [D in DialectId]?: Quirks };
+  readonly quirks: { readonly [F in WireFormatId]?: Quirks };
 }
 
 export interface Model {
@@ -84,7 +87,7 @@ export interface Model {
 }
 
 /** An endpoint with the dialect chosen for one call: the caller's own where the endpoint speaks it, so that bytes can be relayed. */
-export interface Candidate {
+export interface Candidate<F extends WireFormatId = WireFormatId> {
   readonly endpoint: Endpoint;
-  readonly dialect: DialectId;
+  readonly dialect: F;
 }

@@ -35,6 +35,8 @@ export interface Head {
    * can only be converted. `mixed`: parts of it are another format's.
    */
   shape?: DialectId | "mixed";
+  /** Asks for a compacted conversation in place of an answer, which few upstreams of its format can do themselves. */
+  compacts?: boolean;
   /** Says which requests belong to one conversation, where the caller tells (`prompt_cache_key`, `metadata.user_id`). */
   session?: string;
   /** The caller's end user, for abuse reports. */

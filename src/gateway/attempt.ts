@@ -6,7 +6,7 @@ import type { AttemptRecord } from "../core/call.ts";
 import type { Candidate } from "../core/endpoint.ts";
 import { GatewayError, invalidRequest, type UpstreamFailure } from "../core/error.ts";
 import type { Loss } from "../core/loss.ts";
-import { DIALECTS } from "../dialects/index.ts";
+import { WIRE_FORMATS } from "../dialects/index.ts";
 import type { Provider } from "../providers/provider.ts";
 import { UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
 import { SseLimitError } from "../upstream/sse.ts";
@@ -164,8 +164,7 @@ async function request(
   translation: Translation,
   scope: AttemptScope,
 ): Promise<UpstreamResponse> {
-  const path = DIALECTS[candidate.dialect].upstreamPath(candidate.endpoint.upstreamModel, inquiry.head.stream);
-  const { headers, body } = translation;
+  const { upstreamPath: path, headers, body } = translation;
   try {
     return await callUpstream(scope, candidate, { id: inquiry.id, path, headers, body, signal: scope.signal });
   } catch (thrown) {
@@ -195,7 +194,7 @@ async function refused(candidate: Candidate, response: UpstreamResponse): Promis
       code: "redirect",
     });
   }
-  return new AttemptFailure(DIALECTS[candidate.dialect].decodeError(response.status, response.headers, body));
+  return new AttemptFailure(WIRE_FORMATS[candidate.dialect].decodeError(response.status, response.headers, body));
 }
 
 /** Reads until the first content. Nothing of it has reached the caller yet, so any failure here may still go elsewhere. */

@@ -7,17 +7,18 @@ import type { CanonicalEvent } from "../core/event.ts";
 import type { SseFrame } from "../core/frame.ts";
 import { type Json, tryParse } from "../core/json.ts";
 import { collect } from "../core/reply.ts";
+import type { DialectId } from "../core/request.ts";
 import type { Dialect, EncodeContext, StreamEncoder } from "../dialects/dialect.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import { createSseParser } from "../upstream/sse.ts";
 import { decodeFrames } from "./frames.ts";
-import { dialectHeaders, type Inquiry } from "./inquiry.ts";
+import { dialectHeaders, type GenerationInquiry } from "./inquiry.ts";
 import type { Piece, ReplyStream, Translation } from "./translation.ts";
 
 const decoder = new TextDecoder();
 
 /** Prepares a conversion. Throws `invalid_request` when the caller's body has a wrong shape. */
-export function convert(inquiry: Inquiry, candidate: Candidate): Translation {
+export function convert(inquiry: GenerationInquiry, candidate: Candidate<DialectId>): Translation {
   const { endpoint } = candidate;
   const target: Dialect = DIALECTS[candidate.dialect];
   const request = inquiry.canonical();
@@ -31,6 +32,7 @@ export function convert(inquiry: Inquiry, candidate: Candidate): Translation {
   const context = encodeContext(inquiry);
   return {
     path: "convert",
+    upstreamPath: target.upstreamPath(endpoint.upstreamModel, inquiry.head.stream),
     body: JSON.stringify(encoded.body),
     headers: { ...dialectHeaders(inquiry, target), ...encoded.headers },
     losses: encoded.losses,
@@ -44,7 +46,7 @@ export function convert(inquiry: Inquiry, candidate: Candidate): Translation {
 }
 
 /** What an encoder of answers to this caller may use. Throws `invalid_request` when the caller's body cannot be decoded. */
-export function encodeContext(inquiry: Inquiry): EncodeContext {
+export function encodeContext(inquiry: GenerationInquiry): EncodeContext {
   return {
     id: inquiry.id,
     createdAt: inquiry.createdAt,
@@ -59,7 +61,7 @@ export function parseReply(bytes: Uint8Array): Json {
   return tryParse(decoder.decode(bytes)) ?? null;
 }
 
-function convertStream(inquiry: Inquiry, target: Dialect, context: EncodeContext): ReplyStream {
+function convertStream(inquiry: GenerationInquiry, target: Dialect, context: EncodeContext): ReplyStream {
   const parser = createSseParser({});
   const source = decodeFrames(target, inquiry.id);
   const encoder = inquiry.dialect.streamEncoder(context, inquiry.framing);
@@ -82,6 +84,7 @@ function convertStream(inquiry: Inquiry, target: Dialect, context: EncodeContext
   return {
     push: (chunk) => piece(parser.push(chunk)),
     fail: (error) => encoder.error(error),
+    keepAlive: () => inquiry.dialect.keepAlive(inquiry.framing),
     end() {
       const last = piece(parser.end());
       if (broken) return last;

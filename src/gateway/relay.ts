@@ -6,23 +6,25 @@ import type { Candidate } from "../core/endpoint.ts";
 import { invalidRequest } from "../core/error.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import { type Edit, PatchError, patchJson } from "../core/patch.ts";
+import type { DialectId } from "../core/request.ts";
 import type { StreamDecoder } from "../dialects/dialect.ts";
 import { createSseParser, DEFAULT_MAX_EVENT_BYTES, SseLimitError } from "../upstream/sse.ts";
 import { encodeAll, encodeContext, parseReply } from "./convert.ts";
 import { decodeFrames } from "./frames.ts";
-import { dialectHeaders, type Inquiry } from "./inquiry.ts";
+import { dialectHeaders, type GenerationInquiry } from "./inquiry.ts";
 import type { Piece, ReplyStream, Translation } from "./translation.ts";
 
 const NOTHING: Piece = { output: "", events: [] };
 
 /** Prepares a relay. The body keeps every byte but those of the patched fields. Throws `invalid_request` when it can't be patched. */
-export function relay(inquiry: Inquiry, candidate: Candidate): Translation {
+export function relay(inquiry: GenerationInquiry, candidate: Candidate<DialectId>): Translation {
   const { dialect, head } = inquiry;
   const { upstreamModel, quirks } = candidate.endpoint;
   const edits = dialect.relayEdits(head, { model: upstreamModel, quirks: quirks[dialect.id] ?? {} });
   return {
     path: "relay",
-    body: edits.length === 0 ? inquiry.bytes : patch(inquiry.bytes, edits),
+    upstreamPath: dialect.upstreamPath(upstreamModel, head.stream),
+    body: patch(inquiry.bytes, edits),
     headers: dialectHeaders(inquiry, dialect),
     losses: [],
     stream: () => relayStream(inquiry),
@@ -33,7 +35,8 @@ export function relay(inquiry: Inquiry, candidate: Candidate): Translation {
   };
 }
 
-function patch(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
+/** The bytes with these edits. Throws `invalid_request` when they can't be made. */
+export function patch(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
   try {
     return patchJson(bytes, edits);
   } catch (error) {
@@ -54,7 +57,7 @@ function observe(decode: () => readonly CanonicalEvent[]): readonly CanonicalEve
  * Relays whole frames only: the tail of an unfinished one waits for the rest, so that a frame which must not reach the
  * caller (an upstream's raw error, a usage chunk nobody asked for) can still be left out.
  */
-function relayStream(inquiry: Inquiry): ReplyStream {
+function relayStream(inquiry: GenerationInquiry): ReplyStream {
   const { dialect } = inquiry;
   const dropUsage = !inquiry.head.wantsStreamUsage;
   const parser = createSseParser({});
@@ -99,11 +102,12 @@ function relayStream(inquiry: Inquiry): ReplyStream {
     },
     end: () => finish(tail ? last(tail) : NOTHING, decoder),
     fail: (error) => dialect.encodeStreamError(error, inquiry.id, "sse"),
+    keepAlive: () => dialect.keepAlive("sse"),
   };
 }
 
 /** A whole reply that came in place of a stream, as the stream that the caller's client waits for. */
-function asStream(inquiry: Inquiry, events: readonly CanonicalEvent[]): string {
+function asStream(inquiry: GenerationInquiry, events: readonly CanonicalEvent[]): string {
   const encoder = inquiry.dialect.streamEncoder(encodeContext(inquiry), inquiry.framing);
   return encodeAll(events, encoder) + encoder.end();
 }

@@ -3,22 +3,29 @@
  * The only place that knows which of the two was chosen: attempts, replies and settlement see a Translation.
  */
 import type { Candidate } from "../core/endpoint.ts";
+import type { EmbeddingDialectId } from "../core/embedding.ts";
+import type { DialectId } from "../core/request.ts";
 import { holdsWrapped } from "../core/signature.ts";
 import { convert } from "./convert.ts";
-import type { Inquiry } from "./inquiry.ts";
+import { embed } from "./embed.ts";
+import type { GenerationInquiry, Inquiry } from "./inquiry.ts";
 import { relay } from "./relay.ts";
 import type { Translation } from "./translation.ts";
 
 /**
- * Bytes are relayed when both sides speak the same format in the same framing, and the conversation holds nothing that
- * another provider said in an earlier turn.
+ * Bytes are relayed when both sides speak the same format in the same framing, the upstream can do what is asked, and the
+ * conversation holds nothing that another provider said in an earlier turn.
  */
-export function canRelay(inquiry: Inquiry, candidate: Candidate): boolean {
+export function canRelay(inquiry: GenerationInquiry, candidate: Candidate): boolean {
   if (inquiry.dialect.id !== candidate.dialect || inquiry.head.shape !== undefined) return false;
+  if (inquiry.head.compacts && !candidate.endpoint.quirks[candidate.dialect]?.compacts) return false;
   return inquiry.framing === "sse" && !holdsWrapped(inquiry.bytes);
 }
 
 /** Prepares the call for a candidate. Throws `invalid_request` when the caller's body cannot be decoded for a conversion. */
 export function translate(inquiry: Inquiry, candidate: Candidate): Translation {
-  return canRelay(inquiry, candidate) ? relay(inquiry, candidate) : convert(inquiry, candidate);
+  // Routing has chosen a dialect of the operation that is asked for.
+  if (inquiry.operation === "embedding") return embed(inquiry, candidate as Candidate<EmbeddingDialectId>);
+  const target = candidate as Candidate<DialectId>;
+  return canRelay(inquiry, target) ? relay(inquiry, target) : convert(inquiry, target);
 }

@@ -20,11 +20,15 @@ export interface ReplyStream {
   end(): Piece;
   /** The stream breaks off: the error as the caller's clients understand it. Nothing follows. */
   fail(error: GatewayError): string;
+  /** What to write into a silent stream so that nobody takes it for dead. */
+  keepAlive(): string;
 }
 
 /** A call prepared for one candidate: what to send, and how to read what comes back. */
 export interface Translation {
   readonly path: "relay" | "convert";
+  /** Below the provider's base URL. */
+  readonly upstreamPath: string;
   readonly body: Uint8Array | string;
   readonly headers: Readonly<Record<string, string>>;
   readonly losses: readonly Loss[];

@@ -11,5 +11,8 @@ export const openai: ProviderType = {
   keyVariables: ["OPENAI_API_KEY"],
   dialects: ["openai-responses", "openai-chat"],
   authorize: bearer,
-  quirks: { "openai-chat": { systemRole: "developer", reasoningField: "none" } },
+  quirks: {
+    "openai-chat": { systemRole: "developer", reasoningField: "none" },
+    "openai-responses": { compacts: true },
+  },
 };

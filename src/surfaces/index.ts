@@ -13,11 +13,11 @@ import { commonHeaders, refuse } from "../gateway/respond.ts";
 import { messages } from "./anthropic.ts";
 import { gemini } from "./gemini.ts";
 import { geminiModelEntry, geminiModelList, modelEntry, modelList } from "./models.ts";
-import { chatCompletions, completions, responses } from "./openai.ts";
+import { chatCompletions, compaction, completions, responses } from "./openai.ts";
 import { credential, type Match, type Surface } from "./surface.ts";
 import { decodeSegment, type Place, queryParameter } from "./url.ts";
 
-const SURFACES: readonly Surface[] = [chatCompletions, messages, responses, gemini, completions];
+const SURFACES: readonly Surface[] = [chatCompletions, messages, responses, gemini, completions, compaction];
 
 /** What the server can do for a request. */
 export interface Connection {

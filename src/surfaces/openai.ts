@@ -3,8 +3,10 @@
  * Everything they need of a request is in its body.
  */
 import { DIALECTS } from "../dialects/index.ts";
+import { openaiResponsesCompact } from "../dialects/openai-responses/compact-route.ts";
 import { fixed } from "./surface.ts";
 
 export const chatCompletions = fixed("chat/completions", DIALECTS["openai-chat"]);
 export const completions = fixed("completions", DIALECTS["openai-completions"]);
+export const compaction = fixed("responses/compact", openaiResponsesCompact);
 export const responses = fixed("responses", DIALECTS["openai-responses"], "responses/input_tokens");

@@ -12,6 +12,7 @@ import {
   optionalString,
   requiredString,
 } from "../../core/read.ts";
+import { isTriggered } from "./compaction.ts";
 
 const NEED_OF_CONTENT: Record<string, Capability> = {
   input_image: "images",
@@ -28,6 +29,7 @@ export function peek(body: JsonObject): Head {
     needs: needsOf(body),
     wantsStreamUsage: true,
   };
+  if (isTriggered(body)) head.compacts = true;
   const limit = optionalInteger(body, "max_output_tokens");
   if (limit !== undefined) head.maxOutputTokens = limit;
   const session = optionalString(body, "prompt_cache_key") ?? optionalString(body, "previous_response_id");

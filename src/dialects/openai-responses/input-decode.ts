@@ -7,6 +7,7 @@ import { invalidRequest } from "../../core/error.ts";
 import { asArray, asObject, type Json, type JsonObject } from "../../core/json.ts";
 import { at, optionalArray, optionalString, requiredString, toObject, toText } from "../../core/read.ts";
 import type { Message, OpaquePart, TextPart, Tool, ToolResultContent, ToolResultPart } from "../../core/request.ts";
+import { openCompaction } from "./compaction.ts";
 import { decodeInputContent } from "./content.ts";
 import { decodeItem, itemFields, withItemNote } from "./items-decode.ts";
 import { decodeTools } from "./tools.ts";
@@ -62,6 +63,11 @@ export function decodeInput(body: JsonObject, tools: Tool[], extras: JsonObject)
 function addItem(state: State, value: Json, path: string): void {
   const item = toObject(value, path);
   const type = optionalString(item, "type", path) ?? impliedType(item);
+  const summary = openCompaction(item);
+  if (summary) {
+    state.messages.push(summary);
+    return;
+  }
   switch (type) {
     case "message":
       addMessage(state, item, path);

@@ -218,6 +218,8 @@ describe.skipIf(!haveRecordings())(`recorded Responses exchanges (${SKIP_REASON}
     for (const { file, body, path } of clientRequests()) {
       const wire = asObject(body);
       if (!path.includes("/responses") || typeof wire?.model !== "string") continue;
+      // A wish to be compacted is decoded into the request for a summary: see `compaction.ts`.
+      if (dialect.peek(wire, {}).compacts) continue;
       const { body: written, losses } = dialect.encodeRequest(dialect.decodeRequest(wire, {}), TARGET);
       expect([file, losses]).toEqual([file, []]);
       expect([file, normalRequest(written)]).toEqual([file, normalRequest(wire)]);

@@ -8,6 +8,7 @@ import { collectLosses } from "../../core/loss.ts";
 import type { CanonicalRequest, ToolCallPart } from "../../core/request.ts";
 import type { EncodeContext } from "../dialect.ts";
 import { restoreToolCall, type ToolNames, toolNames } from "../tool-names.ts";
+import { isCompacting, sealReply } from "./compaction.ts";
 import {
   encodeCall,
   encodeImageCall,
@@ -27,7 +28,8 @@ export interface WireFinish {
 }
 
 /** The whole reply. Only the first answer: the format has no others. */
-export function encodeReply(reply: Reply, context: EncodeContext): JsonObject {
+export function encodeReply(answer: Reply, context: EncodeContext): JsonObject {
+  const reply = isCompacting(context.request) ? sealReply(answer, context) : answer;
   const choice = reply.choices[0];
   const finish = reply.failure ? { status: "failed", incomplete: null } : finishOnWire(choice?.finish);
   const output = encodeOutput(choice?.parts ?? [], context, finish, choice?.logprobs?.content);

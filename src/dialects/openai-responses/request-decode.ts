@@ -2,7 +2,7 @@
  * A caller's OpenAI Responses body in canonical form. The gateway decodes a request here when it is to be converted;
  * the input's items are taken by `input-decode.ts`.
  */
-import { asObject, type JsonObject } from "../../core/json.ts";
+import { asArray, asObject, type JsonObject } from "../../core/json.ts";
 import {
   optionalArray,
   optionalBoolean,
@@ -14,6 +14,7 @@ import {
 } from "../../core/read.ts";
 import type { CanonicalRequest, OutputFormat, Reasoning } from "../../core/request.ts";
 import { toEffort } from "../reasoning.ts";
+import { askForSummary, isTriggered } from "./compaction.ts";
 import { decodeInput } from "./input-decode.ts";
 import { decodeToolChoice, decodeTools } from "./tools.ts";
 import { asExtras, leftover, withField } from "./wire.ts";
@@ -56,6 +57,11 @@ const SHOWN = new Set(["auto", "concise", "detailed"]);
 
 /** Throws `invalid_request` naming the parameter's path for a wrong type. Unknown fields go into extras. */
 export function decodeRequest(body: JsonObject): CanonicalRequest {
+  if (!isTriggered(body)) return decodePlain(body);
+  return askForSummary(decodePlain({ ...body, input: asArray(body.input).slice(0, -1) }));
+}
+
+function decodePlain(body: JsonObject): CanonicalRequest {
   const extras = topExtras(body);
   const tools = decodeTools(optionalArray(body, "tools") ?? [], "tools");
   const input = decodeInput(body, tools, extras);

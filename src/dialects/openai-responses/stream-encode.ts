@@ -9,6 +9,7 @@ import type { JsonObject } from "../../core/json.ts";
 import { createSequencer } from "../../core/sequence.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { EncodeContext, StreamEncoder } from "../dialect.ts";
+import { isCompacting, sealStream } from "./compaction.ts";
 import { encodeStreamFailure } from "./error.ts";
 import { pushPart } from "./reply-decode.ts";
 import {
@@ -27,7 +28,13 @@ import { OWN } from "./wire.ts";
 
 type Told = Exclude<CanonicalEvent, { type: "error" }>;
 
+/** See `Dialect`. */
 export function streamEncoder(context: EncodeContext): StreamEncoder {
+  const encoder = plainEncoder(context);
+  return isCompacting(context.request) ? sealStream(encoder, context) : encoder;
+}
+
+function plainEncoder(context: EncodeContext): StreamEncoder {
   const state: StreamState = {
     context,
     names: lazyNames(context),

@@ -15,7 +15,7 @@ export type OutputPart = Exclude<Part, { type: "tool-result" }>;
  * Notes of the decoders to the encoders of this dialect, in `extras`. `$item`: an item's own fields (id, status, phase) on
  * the first part that it became. `$whole`: an opaque part is an item, not a piece of content. `$content` and `$summary`:
  * a reasoning item's arrays where the part's text does not tell them. `$instructions`: the text stood in `instructions`.
- * `$transport`: fields of the request that say nothing to a model, and that other formats therefore do not miss.
+ * `$compact`: the answer is to be a summary. `$compacted`: the turn tells one. `$transport`: fields of the request that say nothing to a model, and that other formats therefore do not miss.
  */
 export type Note =
   | "$item"
@@ -28,6 +28,8 @@ export type Note =
   | "$namespace"
   | "$additional"
   | "$transport"
+  | "$compact"
+  | "$compacted"
   | "$user";
 
 /** This dialect's extras of a part, a message, a tool or a request. */
