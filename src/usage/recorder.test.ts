@@ -1,137 +1,267 @@
 /**
- * Tests of the usage recorder on both kinds of database: what is written is what is read back, once, with its balance.
- * They stand for the promise that no finished call is lost or billed twice.
+ * Tests of the recorder on both databases: a record, its key's use and its workspace's balance are written together, once.
+ * Nothing that a caller or an upstream can put into a record may stop the others from being written.
  */
-import { beforeAll, expect, test } from "bun:test";
-import { eachDatabase } from "../../test/support/postgres.ts";
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { record } from "../../test/support/calls.ts";
+import { eachDatabase, type TestStore } from "../../test/support/postgres.ts";
 import type { CallRecord } from "../core/call.ts";
-import { nano } from "../core/money.ts";
+import { type Nano, nano } from "../core/money.ts";
 import { emptyUsage } from "../core/usage.ts";
-import type { Database } from "../db/database.ts";
 import { migrate } from "../db/migrate.ts";
+import { openKeys } from "../identity/keys.ts";
+import { openWorkspaces } from "../identity/workspaces.ts";
+import { usageByKey } from "./by-key.ts";
 import { createRecorder, type Settled } from "./recorder.ts";
 import { findRecord } from "./records.ts";
 
-const workspaceId = "0198a000-0000-7000-8000-000000000001";
-const keyId = "0198a000-0000-7000-8000-000000000002";
+const DRAIN_MS = 10_000;
 
-const rich: CallRecord = {
-  id: "req_rich",
-  createdAt: new Date("2026-03-04T05:06:07.891Z"),
-  workspaceId,
-  keyId,
-  surface: "openai-chat",
-  dialect: "anthropic-messages",
-  path: "convert",
-  modelRequested: 'a "name" with, odd {characters} and ümläute',
-  model: "some/model",
-  provider: "somewhere",
-  endpoint: "somewhere/model",
-  upstreamModel: "model",
-  upstreamId: "msg_1",
-  streamed: true,
-  status: 499,
-  errorCode: "upstream_timeout",
-  finishReason: "tool-calls",
-  usage: {
-    input: 1,
-    cacheRead: 2,
-    cacheWrite5m: 3,
-    cacheWrite1h: 4,
-    imageInput: 5,
-    audioInput: 6,
-    output: 7,
-    thinking: 8,
-    imageOutput: 9,
-    audioOutput: 10,
-    webSearches: 0,
-    source: "measured",
-  },
-  costNano: nano(9_007_199_254_740_993n),
-  firstTokenMs: 12,
-  durationMs: 345,
-  attempts: [
-    {
-      endpoint: "a",
-      provider: "b",
-      dialect: "gemini",
-      status: 0,
-      durationMs: 3,
-      outcome: "failed",
-      reason: "connect",
-    },
-  ],
-  losses: [{ field: "seed", kind: "dropped" }] as CallRecord["losses"],
-  client: "test/1",
-  cancelled: true,
-};
-
-const bare: CallRecord = {
-  id: "req_bare",
-  createdAt: new Date("2026-03-04T05:06:08Z"),
-  workspaceId,
-  keyId,
-  surface: "gemini",
-  dialect: "gemini",
-  path: "relay",
-  modelRequested: "",
-  streamed: false,
-  status: 400,
-  usage: emptyUsage(),
-  costNano: nano(0n),
-  durationMs: 0,
-  attempts: [],
-  losses: [],
-  cancelled: false,
-};
+async function setUp(store: TestStore) {
+  const database = await store.open();
+  await migrate(database);
+  const { sql } = database;
+  const workspaces = openWorkspaces(sql);
+  const keys = openKeys(sql, "sk-sluice-");
+  const settled: Settled[] = [];
+  const errors: unknown[] = [];
+  const broken = { now: false };
+  // The recorder's way to the database, which a test can break.
+  const line = {
+    unsafe: (text: string, values: unknown[]) =>
+      broken.now ? Promise.reject(new Error("away")) : sql.unsafe(text, values),
+  } as unknown as typeof sql;
+  const recorder = createRecorder({
+    sql: line,
+    onSettled: (one) => void settled.push(one),
+    onError: (error) => void errors.push(error),
+  });
+  const newPayer = async (credit = 1_000_000n) => {
+    const workspace = await workspaces.create({ name: "w", plan: "payg", welcomeCreditNano: nano(credit) });
+    const { stored } = await keys.create({ workspaceId: workspace.id, name: "k" });
+    return { workspaceId: workspace.id, keyId: stored.id, hash: stored.hash };
+  };
+  const payer = await newPayer();
+  const of = (over: Partial<CallRecord> = {}) =>
+    record({ workspaceId: payer.workspaceId, keyId: payer.keyId, ...over });
+  const books = async (who = payer) => {
+    const workspace = await workspaces.read(who.workspaceId);
+    const key = await keys.read(who.hash);
+    return [workspace?.balanceNano, workspace?.usedNano, key?.usedNano] as (Nano | undefined)[];
+  };
+  const read = (id: string, workspaceId = payer.workspaceId) => findRecord(sql, recorder, id, workspaceId);
+  return { sql, recorder, settled, errors, broken, payer, newPayer, of, books, read };
+}
 
 eachDatabase((store) => {
-  let database: Database;
-  beforeAll(async () => {
-    database = await store.open();
-    await migrate(database);
-    await database.sql`insert into workspaces (id, name, billing, balance_nano) values (${workspaceId}, 'w', 'prepaid', 10000000000000000)`;
-    await database.sql`insert into api_keys (id, workspace_id, hash, label, name) values (${keyId}, ${workspaceId}, 'h', 'l', 'n')`;
-  }, 60_000);
+  describe("a batch", () => {
+    test("writes records, the key's use and the balance together, and says what it settled", async () => {
+      const { recorder, of, books, settled, newPayer, payer } = await setUp(store);
+      const other = await newPayer(500n);
+      for (const costNano of [10n, 20n, 30n]) recorder.push(of({ costNano: nano(costNano) }));
+      recorder.push(record({ ...other, costNano: nano(700n) }));
+      await recorder.drain(DRAIN_MS);
+      expect(await books()).toEqual([nano(999_940n), nano(60n), nano(60n)]);
+      expect(await books(other)).toEqual([nano(-200n), nano(700n), nano(700n)]);
+      expect(settled.toSorted((a, b) => Number(a.settledNano - b.settledNano))).toEqual([
+        { workspaceId: payer.workspaceId, balanceNano: nano(999_940n), settledNano: nano(60n) },
+        { workspaceId: other.workspaceId, balanceNano: nano(-200n), settledNano: nano(700n) },
+      ]);
+    }, 60_000);
 
-  function recorder(settled: Settled[], errors: unknown[] = []) {
-    return createRecorder({
-      sql: database.sql,
-      onSettled: (one) => settled.push(one),
-      onError: (error) => errors.push(error),
-    });
-  }
+    test("a repeated record changes neither record nor balance", async () => {
+      const { recorder, of, books, read } = await setUp(store);
+      const one = of({ costNano: nano(10n) });
+      recorder.push(one);
+      await recorder.drain(DRAIN_MS);
+      recorder.push({ ...one, costNano: nano(99n), status: 500 });
+      await recorder.drain(DRAIN_MS);
+      expect(await books()).toEqual([nano(999_990n), nano(10n), nano(10n)]);
+      expect(await read(one.id)).toMatchObject({ costNano: nano(10n), status: 200 });
+    }, 60_000);
 
-  test("records of different shapes come back as they were pushed, and the balance falls once", async () => {
-    const settled: Settled[] = [];
-    const written = recorder(settled);
-    const many = Array.from({ length: 1200 }, (_, n): CallRecord => ({ ...bare, id: `req_${n}`, costNano: nano(5n) }));
-    for (const record of [rich, bare, ...many]) written.push(record);
-    expect(written.pending("req_rich")).toBe(rich);
-    await written.drain(20_000);
-    for (const record of [rich, bare, many[1100] as CallRecord]) {
-      const found = await findRecord(database.sql, written, record.id, workspaceId);
-      expect(JSON.parse(JSON.stringify({ ...found, costNano: String(found?.costNano) }))).toEqual(
-        JSON.parse(JSON.stringify({ ...record, costNano: String(record.costNano) })),
-      );
-    }
-    const spent = 9_007_199_254_740_993n + 6000n;
-    expect(settled.at(-1)?.balanceNano).toBe(nano(10_000_000_000_000_000n - spent));
-    expect(settled.reduce((sum, one) => sum + one.settledNano, 0n)).toBe(spent);
-    const again = recorder([]);
-    again.push(rich);
-    await again.drain(20_000);
-    const [row] = await database.sql`select used_nano from api_keys where id = ${keyId}`;
-    expect(row.used_nano).toBe(spent);
-  }, 60_000);
+    test("whose confirmation was lost is settled when it is written again", async () => {
+      const { recorder, of, settled, sql, books } = await setUp(store);
+      const one = of({ costNano: nano(10n) });
+      const lost = createRecorder({ sql, onSettled() {}, onError() {} });
+      lost.push(one);
+      await lost.drain(DRAIN_MS);
+      recorder.push(one);
+      await recorder.drain(DRAIN_MS);
+      expect(settled.map((each) => each.settledNano)).toEqual([nano(10n)]);
+      expect((await books())[0]).toBe(nano(999_990n));
+    }, 60_000);
 
-  test("text that Postgres cannot hold does not block the queue", async () => {
-    const errors: unknown[] = [];
-    const written = recorder([], errors);
-    written.push({ ...bare, id: "req_odd", modelRequested: `a\0b\ud800${"x".repeat(2000)}` });
-    await written.drain(20_000);
+    test("of more than one write takes holds everything", async () => {
+      const { recorder, of, books, sql } = await setUp(store);
+      for (let i = 0; i < 1200; i++) recorder.push(of({ costNano: nano(1n) }));
+      await recorder.drain(DRAIN_MS);
+      expect((await books())[1]).toBe(nano(1200n));
+      expect(await sql`select count(*)::int as count from requests`).toEqual([{ count: 1200 }] as never);
+    }, 60_000);
+  });
+
+  describe("text that nobody should have sent", () => {
+    const HOSTILE = [
+      "\0",
+      "a\0b",
+      "\ud800",
+      "x\udc00y",
+      "\\u0000",
+      "'; drop table requests; --",
+      "$1",
+      "%s",
+      "\x1b[31m",
+    ];
+    test("does not stop the others from being written, in whatever field it stands", async () => {
+      const { recorder, of, errors, sql, books } = await setUp(store);
+      const texts = [...HOSTILE, "n".repeat(1_000_000), "\ud83d\ude00".repeat(400)];
+      for (const text of texts) {
+        const attempt = { provider: "p", dialect: "gemini", status: 500, durationMs: 1, outcome: "failed" } as const;
+        recorder.push(
+          of({
+            modelRequested: text,
+            model: text,
+            upstreamModel: text,
+            upstreamId: text,
+            endpoint: text,
+            client: text,
+            attempts: [{ ...attempt, endpoint: text, reason: text }],
+            losses: [{ field: text, kind: "dropped" }],
+          }),
+        );
+      }
+      await recorder.drain(DRAIN_MS);
+      expect(errors).toEqual([]);
+      expect((await books())[1]).toBe(nano(1000n * BigInt(texts.length)));
+      const [row] = await sql`select max(length(model_requested))::int as most from requests`;
+      expect(row.most).toBeLessThanOrEqual(500);
+    }, 60_000);
+
+    test("any text comes back, but for what no database holds", async () => {
+      const { recorder, of, read } = await setUp(store);
+      const texts = fc.sample(fc.string({ unit: "grapheme", maxLength: 60 }), 40).concat(["ü 🙂 \n\t"]);
+      const written = texts.map((text) => of({ modelRequested: text, losses: [{ field: text, kind: "altered" }] }));
+      for (const one of written) recorder.push(one);
+      await recorder.drain(DRAIN_MS);
+      for (const [index, { id }] of written.entries()) {
+        const text = texts[index]?.replaceAll("\0", "").toWellFormed() ?? "";
+        expect(await read(id)).toMatchObject({ modelRequested: text, losses: [{ field: text, kind: "altered" }] });
+      }
+    }, 60_000);
+  });
+
+  test("numbers beyond what a column holds do not stop the queue", async () => {
+    const { recorder, of, errors, read } = await setUp(store);
+    const usage = { ...emptyUsage("measured"), input: 1e300, output: Number.NaN, thinking: 1.5, cacheRead: -4 };
+    const one = of({ usage, durationMs: 1e12, firstTokenMs: Number.NaN, status: 1e10 });
+    recorder.push(one);
+    recorder.push(of({ durationMs: Number.POSITIVE_INFINITY }));
+    await recorder.drain(DRAIN_MS);
     expect(errors).toEqual([]);
-    const found = await findRecord(database.sql, written, "req_odd", workspaceId);
-    expect(found?.modelRequested).toBe(`ab\ufffd${"x".repeat(496)}`);
+    const written = await read(one.id);
+    expect(written?.usage).toMatchObject({ input: 2 ** 31 - 1, output: 0, cacheRead: 0 });
+  }, 60_000);
+
+  test("a record that the database refuses does not keep the others", async () => {
+    const { recorder, of, errors, books } = await setUp(store);
+    recorder.push(of({ id: "bad", keyId: "no-uuid" }));
+    for (let i = 0; i < 5; i++) recorder.push(of());
+    for (let i = 0; i < 400 && (await books())[1] !== nano(5000n); i++) await Bun.sleep(20);
+    expect((await books())[1]).toBe(nano(5000n));
+    expect(recorder.pending("bad")).toBeDefined();
+    expect(errors.length).toBeGreaterThan(0);
+  }, 60_000);
+
+  describe("while the database is away", () => {
+    test("records wait, and are written when it is back", async () => {
+      const { recorder, of, broken, errors, books, read } = await setUp(store);
+      broken.now = true;
+      const one = of();
+      recorder.push(one);
+      for (let i = 0; i < 3; i++) recorder.push(of());
+      await expect(recorder.drain(50)).rejects.toThrow("4 usage records");
+      for (let i = 0; i < 400 && errors.length === 0; i++) await Bun.sleep(5);
+      expect(await read(one.id)).toBe(one);
+      expect((await books())[1]).toBe(nano(0n));
+      broken.now = false;
+      await recorder.drain(DRAIN_MS);
+      expect((await books())[1]).toBe(nano(4000n));
+    }, 60_000);
+
+    test("it says when no more work should be taken on, and takes what comes all the same", async () => {
+      const { recorder, of, broken } = await setUp(store);
+      broken.now = true;
+      for (let i = 0; i < 19_999; i++) recorder.push(of());
+      expect(recorder.full()).toBe(false);
+      recorder.push(of());
+      expect(recorder.full()).toBe(true);
+      recorder.push(of());
+      broken.now = false;
+    }, 60_000);
+  });
+
+  describe("reading a record", () => {
+    test("gives back everything that was written", async () => {
+      const { recorder, of, read } = await setUp(store);
+      const usage = { ...emptyUsage("estimated"), input: 1, cacheRead: 2, cacheWrite5m: 3, cacheWrite1h: 4, output: 5 };
+      Object.assign(usage, { thinking: 6, imageInput: 7, imageOutput: 8, audioInput: 9, audioOutput: 10 });
+      const attempts: CallRecord["attempts"] = [
+        { endpoint: "p/up", provider: "p", dialect: "gemini", status: 200, durationMs: 3, outcome: "served" },
+      ];
+      const whole = of({
+        usage,
+        attempts,
+        losses: [{ field: "topK", kind: "dropped" }],
+        model: "m",
+        provider: "p",
+        endpoint: "p/up",
+        upstreamModel: "up",
+        upstreamId: "u1",
+        errorCode: "upstream_timeout",
+        finishReason: "length",
+        firstTokenMs: 4,
+        client: "curl/8",
+        cancelled: true,
+        streamed: true,
+        path: "convert",
+        costNano: nano(123_456_789_012n),
+      });
+      recorder.push(whole);
+      await recorder.drain(DRAIN_MS);
+      expect(await read(whole.id)).toEqual(whole);
+      const bare = of();
+      recorder.push(bare);
+      await recorder.drain(DRAIN_MS);
+      expect(await read(bare.id)).toEqual(bare);
+    }, 60_000);
+
+    test("of another workspace is as if there were none, queued or written", async () => {
+      const { recorder, of, read, newPayer } = await setUp(store);
+      const other = await newPayer();
+      const one = of();
+      recorder.push(one);
+      expect(await read(one.id, other.workspaceId)).toBeUndefined();
+      await recorder.drain(DRAIN_MS);
+      expect(await read(one.id, other.workspaceId)).toBeUndefined();
+      expect(await read("req_unknown")).toBeUndefined();
+    }, 60_000);
+  });
+
+  test("recent use is summed by key, and only that of the keys asked for", async () => {
+    const { recorder, of, sql, payer, newPayer } = await setUp(store);
+    const other = await newPayer();
+    const longAgo = new Date(Date.now() - 40 * 86_400_000);
+    recorder.push(of({ costNano: nano(5n) }));
+    recorder.push(of({ costNano: nano(7n) }));
+    recorder.push(of({ costNano: nano(100n), createdAt: longAgo }));
+    recorder.push(record({ ...other, costNano: nano(9n) }));
+    await recorder.drain(DRAIN_MS);
+    const found = await usageByKey(sql, [payer.keyId]);
+    expect([...found]).toEqual([[payer.keyId, { dayNano: nano(12n), weekNano: nano(12n), monthNano: nano(12n) }]]);
+    expect((await usageByKey(sql, [])).size).toBe(0);
+    expect((await usageByKey(sql, [crypto.randomUUID()])).size).toBe(0);
+    expect((await usageByKey(sql, [payer.keyId, other.keyId])).size).toBe(2);
   }, 60_000);
 });

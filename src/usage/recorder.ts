@@ -28,7 +28,7 @@ export interface Recorder {
 export interface Settled {
   workspaceId: string;
   balanceNano: Nano;
-  /** How much of the balance's change came from this batch. */
+  /** What the batch's calls cost: so much of what was billed here is in the balance now, whether this write or an earlier try put it there. */
   settledNano: Nano;
 }
 
@@ -42,6 +42,7 @@ export function createRecorder(settings: {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let writing = false;
   let retryMs = RETRY_MIN_MS;
+  let batchSize = MAX_BATCH;
 
   function schedule(delayMs: number): void {
     if (timer || writing || queue.size === 0) return;
@@ -51,19 +52,30 @@ export function createRecorder(settings: {
   async function flush(): Promise<void> {
     timer = undefined;
     writing = true;
-    const batch = first(queue.values(), MAX_BATCH);
+    const batch = first(queue.values(), batchSize);
     try {
       for (const settled of await write(settings.sql, batch)) settings.onSettled(settled);
       for (const record of batch) queue.delete(record.id);
       retryMs = RETRY_MIN_MS;
+      batchSize = Math.min(MAX_BATCH, batchSize * 2);
       writing = false;
-      schedule(queue.size >= MAX_BATCH ? 0 : FLUSH_AFTER_MS);
+      schedule(queue.size >= batchSize ? 0 : FLUSH_AFTER_MS);
     } catch (error) {
       settings.onError(error, queue.size);
+      setAside(batch);
       writing = false;
       schedule(retryMs);
       retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
     }
+  }
+
+  /** Should one record be what the database refuses, the others are written around it: in halves, it goes to the end. */
+  function setAside(batch: readonly CallRecord[]): void {
+    batchSize = Math.max(1, batch.length >> 1);
+    const [only] = batch;
+    if (batch.length > 1 || !only) return;
+    queue.delete(only.id);
+    queue.set(only.id, only);
   }
 
   return {
@@ -115,14 +127,27 @@ function toShape(record: CallRecord) {
     endpoint: plain(record.endpoint),
     upstream_model: plain(record.upstreamModel),
     streamed: record.streamed,
-    status: record.status,
+    status: integer(record.status),
     error_code: record.errorCode,
     finish_reason: record.finishReason,
     usage_source: record.usage.source,
-    losses: record.losses,
+    losses: record.losses.map((loss) => ({ ...loss, field: plain(loss.field) })),
     client: plain(record.client),
     cancelled: record.cancelled,
   };
+}
+
+const MAX_INTEGER = 2 ** 31 - 1;
+
+/** A number as an integer column can hold it. */
+function integer(value: number): number {
+  return Number.isNaN(value) ? 0 : Math.round(Math.min(Math.max(value, 0), MAX_INTEGER));
+}
+
+const MAX_NANO = 2n ** 62n;
+
+function money(amount: bigint): string {
+  return String(amount > MAX_NANO ? MAX_NANO : amount);
 }
 
 /** What is a call's own. Counts of zero are left out. */
@@ -133,20 +158,20 @@ function toRow(record: CallRecord, shape: number) {
     id: record.id,
     created_ms: record.createdAt.getTime(),
     upstream_id: plain(record.upstreamId),
-    tokens_input: usage.input || undefined,
-    tokens_cache_read: usage.cacheRead || undefined,
-    tokens_cache_write_5m: usage.cacheWrite5m || undefined,
-    tokens_cache_write_1h: usage.cacheWrite1h || undefined,
-    tokens_output: usage.output || undefined,
-    tokens_thinking: usage.thinking || undefined,
-    tokens_image_input: usage.imageInput || undefined,
-    tokens_image_output: usage.imageOutput || undefined,
-    tokens_audio_input: usage.audioInput || undefined,
-    tokens_audio_output: usage.audioOutput || undefined,
-    cost_nano: record.costNano.toString(),
-    first_token_ms: record.firstTokenMs,
-    duration_ms: record.durationMs,
-    attempts: record.attempts,
+    tokens_input: integer(usage.input) || undefined,
+    tokens_cache_read: integer(usage.cacheRead) || undefined,
+    tokens_cache_write_5m: integer(usage.cacheWrite5m) || undefined,
+    tokens_cache_write_1h: integer(usage.cacheWrite1h) || undefined,
+    tokens_output: integer(usage.output) || undefined,
+    tokens_thinking: integer(usage.thinking) || undefined,
+    tokens_image_input: integer(usage.imageInput) || undefined,
+    tokens_image_output: integer(usage.imageOutput) || undefined,
+    tokens_audio_input: integer(usage.audioInput) || undefined,
+    tokens_audio_output: integer(usage.audioOutput) || undefined,
+    cost_nano: money(record.costNano),
+    first_token_ms: record.firstTokenMs === undefined ? undefined : integer(record.firstTokenMs),
+    duration_ms: integer(record.durationMs),
+    attempts: record.attempts.map((one) => ({ ...one, reason: plain(one.reason), endpoint: plain(one.endpoint) })),
   };
 }
 
@@ -208,13 +233,15 @@ const WRITE = `
   inserted as (
     insert into requests (${SHARED}, created_at, ${OWN.join(", ")})
     select ${SHARED}, to_timestamp(created_ms / 1000), ${VALUES.join(", ")} from incoming join shapes using (shape)
-    on conflict (id) do nothing returning workspace_id, key_id, cost_nano),
+    on conflict (id) do nothing returning id, key_id, cost_nano),
   keys as (
     update api_keys k set used_nano = k.used_nano + s.total, last_used_at = now()
     from (select key_id, sum(cost_nano)::bigint as total from inserted group by key_id) s where k.id = s.key_id returning 1)
   update workspaces w set balance_nano = w.balance_nano - s.total, used_nano = w.used_nano + s.total
-  from (select workspace_id, sum(cost_nano)::bigint as total from inserted group by workspace_id) s
-  where w.id = s.workspace_id returning w.id, w.balance_nano, s.total`;
+  from (
+    select workspace_id, sum(i.cost_nano)::bigint as settled, coalesce(sum(n.cost_nano), 0)::bigint as total
+    from incoming i join shapes using (shape) left join inserted n on n.id = i.id group by workspace_id) s
+  where w.id = s.workspace_id returning w.id, w.balance_nano, s.settled`;
 
 async function write(sql: SQL, batch: readonly CallRecord[]): Promise<Settled[]> {
   const shapes = new Map<string, number>();
@@ -232,6 +259,6 @@ async function write(sql: SQL, batch: readonly CallRecord[]): Promise<Settled[]>
   return rows.map((row) => ({
     workspaceId: row.id as string,
     balanceNano: nano(BigInt(row.balance_nano as bigint)),
-    settledNano: nano(BigInt(row.total as bigint)),
+    settledNano: nano(BigInt(row.settled as bigint)),
   }));
 }

@@ -3,15 +3,17 @@
  * Each has plain defaults, of which a test names only what it is about.
  */
 import type { CallRecord, Principal } from "../../src/core/call.ts";
+import type { EmbeddingDialectId } from "../../src/core/embedding.ts";
 import type { Candidate, Endpoint, Model } from "../../src/core/endpoint.ts";
 import { CAPABILITIES } from "../../src/core/head.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { nano, pico } from "../../src/core/money.ts";
+import type { WireFormatId } from "../../src/core/operation.ts";
 import type { DialectId } from "../../src/core/request.ts";
 import { emptyUsage } from "../../src/core/usage.ts";
 import type { Framing, PathFacts } from "../../src/dialects/dialect.ts";
-import { DIALECTS } from "../../src/dialects/index.ts";
-import { type Inquiry, inquire } from "../../src/gateway/inquiry.ts";
+import { DIALECTS, EMBEDDING_DIALECTS } from "../../src/dialects/index.ts";
+import { type EmbeddingInquiry, type GenerationInquiry, inquire } from "../../src/gateway/inquiry.ts";
 import { byDialect, type Provider } from "../../src/providers/provider.ts";
 import { afterThisTest } from "./tcp-upstream.ts";
 
@@ -48,7 +50,10 @@ export function model(endpoints: Endpoint[], over: Partial<Model> = {}): Model {
 }
 
 /** A candidate that speaks the dialect. */
-export function candidate(dialect: DialectId = "openai-chat", over: Partial<Endpoint> = {}): Candidate {
+export function candidate<F extends WireFormatId = "openai-chat">(
+  dialect: F = "openai-chat" as F,
+  over: Partial<Endpoint> = {},
+): Candidate<F> {
   return { endpoint: endpoint({ dialects: [dialect], ...over }), dialect };
 }
 
@@ -87,7 +92,7 @@ export interface InquiryOptions {
 }
 
 /** What a caller asks in a dialect, read as `handle` reads it. */
-export function inquiryIn(dialectId: DialectId, options: InquiryOptions = {}): Inquiry {
+export function inquiryIn(dialectId: DialectId, options: InquiryOptions = {}): GenerationInquiry {
   const dialect = DIALECTS[dialectId];
   const stream = options.stream ?? false;
   const isGemini = dialectId === "gemini";
@@ -107,7 +112,28 @@ export function inquiryIn(dialectId: DialectId, options: InquiryOptions = {}): I
     },
     body,
     path,
-  );
+  ) as GenerationInquiry;
+}
+
+/** What a caller asks for in a dialect of embeddings, read as `handle` reads it. */
+export function embeddingInquiry(
+  dialectId: EmbeddingDialectId,
+  body: JsonObject,
+  path: PathFacts = {},
+): EmbeddingInquiry {
+  const dialect = EMBEDDING_DIALECTS[dialectId];
+  const facts = {
+    id: "req_1",
+    createdAt: 1_700_000_000,
+    dialect,
+    framing: "sse" as const,
+    headers: new Headers(),
+    bytes: new TextEncoder().encode(JSON.stringify(body)),
+    head: dialect.peek(body, path),
+    shownModel: "m",
+    strict: false,
+  };
+  return inquire(facts, body, path) as EmbeddingInquiry;
 }
 
 /** A server that answers with `handler` until the running test ends; gives its base URL. */
