@@ -89,6 +89,9 @@ function readKept(file: string): string | undefined {
   }
 }
 
+/** Of the variables that switch providers on, how many are printed. */
+const SHOWN_VARIABLES = 3;
+
 /** Which model the printed example calls: a small current one if it is offered, else the first. */
 const EXAMPLE_MODELS = ["gpt-4o-mini", "claude-haiku-4-5", "gemini-2.5-flash"];
 
@@ -115,7 +118,8 @@ export async function serve(config: Config, log: Log, print: (text: string) => v
   if (served.app.simulated) {
     print("\nNo provider key is set, so a simulated provider answers (no network, play money).");
     const variables = Object.values(PROVIDER_TYPES).flatMap((type) => type.keyVariables.slice(0, 1));
-    print(`For the real models set one or more of ${variables.join(", ")}.`);
+    const shown = variables.slice(0, SHOWN_VARIABLES).join(", ");
+    print(`For the real models set one or more of ${shown} … (docs/providers.md has them all).`);
   }
   if (key) {
     print(`\nYour API key: ${key}`);

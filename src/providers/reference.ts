@@ -3,7 +3,7 @@
  * A test compares the committed file with this text; nothing on the path of a call reads it.
  */
 import type { Quirks } from "../core/endpoint.ts";
-import type { DialectId } from "../core/request.ts";
+import type { WireFormatId } from "../core/operation.ts";
 import type { ProviderType } from "./provider.ts";
 
 const INTRODUCTION = `# Providers
@@ -27,11 +27,14 @@ Other models are named under \`models\` in the file; see [config.md](config.md).
 ## Types
 `;
 
-const FORMATS: { readonly [D in DialectId]?: string } = {
+const FORMATS: { readonly [F in WireFormatId]?: string } = {
   "openai-chat": "Chat Completions",
   "openai-responses": "Responses",
   "anthropic-messages": "Messages",
   gemini: "Gemini",
+  "openai-completions": "Completions",
+  "openai-embeddings": "Embeddings",
+  "gemini-embeddings": "Gemini embeddings",
 };
 
 /** What each deviation means to someone who sends requests. Those about efforts, roles and names of fields change nothing for callers. */
@@ -73,7 +76,7 @@ function deviations({ quirks = {} }: ProviderType): string[] {
       const value = own[name as keyof Quirks];
       return (value === undefined ? undefined : (say as (value: unknown) => string | undefined)(value)) ?? [];
     });
-    return said.length === 0 ? [] : [`${FORMATS[dialect as DialectId] ?? dialect}: ${said.join("; ")}.`];
+    return said.length === 0 ? [] : [`${FORMATS[dialect as WireFormatId] ?? dialect}: ${said.join("; ")}.`];
   });
 }
 
