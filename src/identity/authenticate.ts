@@ -59,18 +59,34 @@ export function createAuthenticator(settings: {
       principal: key && toPrincipal(key),
       freshUntilMs: settings.nowMs() + KEY_CACHE_MS,
     };
-    if (cache.size >= MAX_CACHED_KEYS) cache.delete(cache.keys().next().value as string);
-    cache.set(hash, entry);
     return entry;
   }
 
   function once(hash: string): Promise<CacheEntry> {
-    let promise = underWay.get(hash);
-    if (!promise) {
-      promise = load(hash).finally(() => underWay.delete(hash));
-      underWay.set(hash, promise);
-    }
+    const running = underWay.get(hash);
+    if (running) return running;
+    const promise = load(hash).then(
+      (entry) => {
+        if (finished(hash, promise)) keep(hash, entry);
+        return entry;
+      },
+      (error: unknown) => {
+        finished(hash, promise);
+        throw error;
+      },
+    );
+    underWay.set(hash, promise);
     return promise;
+  }
+
+  /** False for a look-up that was forgotten under way: what it read may be older than the change. */
+  function finished(hash: string, promise: Promise<CacheEntry>): boolean {
+    return underWay.get(hash) === promise && underWay.delete(hash);
+  }
+
+  function keep(hash: string, entry: CacheEntry): void {
+    if (cache.size >= MAX_CACHED_KEYS) cache.delete(cache.keys().next().value as string);
+    cache.set(hash, entry);
   }
 
   return {
@@ -84,6 +100,7 @@ export function createAuthenticator(settings: {
     },
     forget(hash) {
       cache.delete(hash);
+      underWay.delete(hash);
     },
   };
 }
