@@ -3,7 +3,7 @@
  * Reading it is reading the site map; the parts know nothing of each other but their types.
  */
 
-import { buildCatalog, type Catalog } from "./catalog/catalog.ts";
+import { buildCatalog, type Catalog, defaultDialects } from "./catalog/catalog.ts";
 import { CURATED, MODELS_OF_FORMATS } from "./catalog/curated/index.ts";
 import type { ModelDefinition } from "./catalog/definition.ts";
 import type { Config } from "./config.ts";
@@ -215,7 +215,8 @@ function curatedFor(config: Config): readonly ModelDefinition[] {
     ...model,
     endpoints: model.endpoints.map((endpoint) => ({
       ...endpoint,
-      dialects: endpoint.dialects ?? PROVIDER_TYPES[endpoint.provider]?.dialects,
+      dialects:
+        endpoint.dialects ?? defaultDialects(model.maxOutput, PROVIDER_TYPES[endpoint.provider]?.dialects ?? []),
       provider: SIMULATED,
     })),
   }));

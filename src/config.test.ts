@@ -199,10 +199,8 @@ defaults: { plan: free, welcome_credit_usd: 1.00 }`;
     });
   });
 
-  test("a format that is not served yet is left out with a warning", () => {
-    const config = load(yaml);
-    expect(config.providers[0]?.dialects).toEqual(["openai-chat"]);
-    expect(config.warnings).toEqual(["dialects: openai-embeddings is left out; this version does not serve it yet."]);
+  test("a provider may speak formats of answers and of embeddings", () => {
+    expect(load(yaml).providers[0]?.dialects).toEqual(["openai-chat", "openai-embeddings"]);
   });
 
   test("amounts are plain decimals that fit the unit exactly", () => {
@@ -250,7 +248,7 @@ defaults: { plan: fre }`;
         file('providers[0].baseUrl: there is no such setting; did you mean "base_url"?'),
         file("providers[1].api_keys[0]: the variable NOT_SET is not set."),
         file(
-          'providers[1].dialects[0]: expected one of openai-chat, openai-responses, openai-completions, anthropic-messages, gemini, openai-embeddings, got "openai".',
+          'providers[1].dialects[0]: expected one of openai-chat, openai-responses, openai-completions, anthropic-messages, gemini, openai-embeddings, gemini-embeddings, got "openai".',
         ),
         file('providers[2].id: the provider id "two" is there twice.'),
         file("providers[2].timeouts: expected a mapping of settings, got 5."),

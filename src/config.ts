@@ -7,7 +7,7 @@ import { buildConfig } from "./config/build.ts";
 import { crossCheck } from "./config/check.ts";
 import { buildProviders, findKeys, switchedOn } from "./config/keys.ts";
 import { describeIssues } from "./config/mistake.ts";
-import { type FileSettings, fileSchema, PLANNED_DIALECTS } from "./config/schema.ts";
+import { fileSchema } from "./config/schema.ts";
 import { type Environment, readSource } from "./config/source.ts";
 import type { Config, ProviderTypeFacts } from "./config/types.ts";
 
@@ -48,7 +48,7 @@ export function loadConfig(input: ConfigInput): Config {
     ...found.mistakes,
   ];
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
-  const warnings = [...source.warnings, ...on.warnings, ...unservedDialects(parsed.data)];
+  const warnings = [...source.warnings, ...on.warnings];
   return buildConfig(parsed.data, buildProviders(parsed.data, found, on.types), source.file, warnings);
 }
 
@@ -64,12 +64,4 @@ function readTextFile(path: string): string | undefined {
     if ((thrown as { code?: unknown }).code === "ENOENT") return undefined;
     throw thrown;
   }
-}
-
-function unservedDialects(settings: FileSettings): string[] {
-  const holders = [...settings.providers, ...settings.models.flatMap((model) => model.endpoints)];
-  const named = new Set<string>(holders.flatMap((holder) => holder.dialects ?? []));
-  return PLANNED_DIALECTS.filter((id) => named.has(id)).map(
-    (id) => `dialects: ${id} is left out; this version does not serve it yet.`,
-  );
 }

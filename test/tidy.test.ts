@@ -5,7 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { DIALECT_IDS } from "../src/core/request.ts";
+import { WIRE_FORMAT_IDS } from "../src/core/operation.ts";
 import { cycles, wrongImports } from "./support/tidy/layers.ts";
 import {
   anyTypes,
@@ -41,8 +41,7 @@ const RULES: Record<string, Rule> = {
   "only the command line writes to the console": consoleCalls,
   "a dialect has no clock, no chance and no network": impureDialects,
   "no name says Manager, Service, Helper or Utils": emptyNames,
-  "no provider's name stands where the program must not know it": (tree) =>
-    providerNames(tree, [...DIALECT_IDS, "openai-embeddings"]),
+  "no provider's name stands where the program must not know it": (tree) => providerNames(tree, WIRE_FORMAT_IDS),
   "no path of a developer's machine": machinePaths,
   "dependencies have exact versions": () => inexactVersions(JSON.parse(read("package.json"))),
   "the lockfile names no registry and is complete": () => lockMistakes(JSON.parse(read("package-lock.json"))),

@@ -5,7 +5,7 @@
 import type { Endpoint, Model } from "../core/endpoint.ts";
 import { CAPABILITIES, type Capability } from "../core/head.ts";
 import type { Price } from "../core/money.ts";
-import type { DialectId } from "../core/request.ts";
+import { operationOf, type WireFormatId } from "../core/operation.ts";
 import type { Provider } from "../providers/provider.ts";
 import { type EndpointDefinition, type ModelDefinition, toPrice } from "./definition.ts";
 
@@ -103,7 +103,7 @@ function toModel(definition: ModelDefinition, providers: readonly Provider[], mi
     if (!endpointPrice && mistakes.length === found)
       mistakes.push(`${place}: it has no price, and unpriced models are not offered`);
     if (!provider || !endpointPrice) return [];
-    const dialects = endpoint.dialects ?? provider.dialects;
+    const dialects = endpoint.dialects ?? defaultDialects(definition.maxOutput, provider.dialects);
     return [
       {
         id: `${provider.id}/${endpoint.model}`,
@@ -136,10 +136,20 @@ function toModel(definition: ModelDefinition, providers: readonly Provider[], mi
   };
 }
 
+/**
+ * The formats to call a model in where its definition names none: the provider's own, of the operation that the model is
+ * for. A model that puts out no tokens is one for embeddings. A provider of one operation serves nothing else.
+ */
+export function defaultDialects(maxOutput: number, spoken: readonly WireFormatId[]): readonly WireFormatId[] {
+  const operation = maxOutput === 0 ? "embedding" : "generation";
+  const fitting = spoken.filter((dialect) => operationOf(dialect) === operation);
+  return fitting.length > 0 ? fitting : spoken;
+}
+
 /** The endpoint's own quirks over its provider type's, in every dialect that it can be called in. */
 function withQuirks(
   base: Endpoint["quirks"],
-  dialects: readonly DialectId[],
+  dialects: readonly WireFormatId[],
   own: EndpointDefinition["quirks"],
 ): Endpoint["quirks"] {
   if (!own) return base;

@@ -5,7 +5,7 @@
 import type { Quirks } from "../core/endpoint.ts";
 import type { Capability } from "../core/head.ts";
 import { dollarsToPico, type Pico, type Price, type PriceTier, perMillionToPico } from "../core/money.ts";
-import type { DialectId } from "../core/request.ts";
+import type { WireFormatId } from "../core/operation.ts";
 import type { TokenClass } from "../core/usage.ts";
 
 type Dollars = number | string;
@@ -43,7 +43,8 @@ export interface EndpointDefinition {
   model: string;
   /** Lower is tried earlier. */
   priority: number;
-  dialects?: readonly DialectId[] | undefined;
+  /** Absent: the provider's, of the operation that the model is for. */
+  dialects?: readonly WireFormatId[] | undefined;
   price?: PriceDefinition | undefined;
   /** Over the provider type's own, field by field. */
   quirks?: Quirks | undefined;
@@ -61,6 +62,7 @@ export interface ModelDefinition {
   endpoints: readonly EndpointDefinition[];
   price?: PriceDefinition | undefined;
   context: number;
+  /** 0 makes it a model for embeddings. */
   maxOutput: number;
   /** Absent: everything is passed on, and the provider decides. */
   capabilities?: readonly Capability[] | undefined;

@@ -4,7 +4,6 @@
  */
 import type { Quirks } from "../core/endpoint.ts";
 import { dollarsToNano } from "../core/money.ts";
-import { DIALECT_IDS, type DialectId } from "../core/request.ts";
 import type { FileSettings, ModelSettings, PriceSettings, ProviderSettings, QuirkSettings } from "./schema.ts";
 import type {
   Config,
@@ -93,15 +92,10 @@ export function buildProvider(provider: ProviderSettings, apiKeys: readonly stri
     type: provider.type,
     baseUrl: provider.base_url,
     apiKeys,
-    dialects: servedDialects(provider.dialects),
+    dialects: provider.dialects,
     headers: Object.fromEntries(headers),
     timeouts: { connectMs: connect_ms, firstByteMs: first_byte_ms, idleMs: idle_ms },
   };
-}
-
-/** The formats that this version serves. */
-function servedDialects(dialects: readonly string[] | undefined): DialectId[] | undefined {
-  return dialects?.filter((id): id is DialectId => DIALECT_IDS.includes(id as DialectId));
 }
 
 function buildModel(model: ModelSettings): ModelConfig {
@@ -123,7 +117,7 @@ function buildEndpoint(endpoint: ModelSettings["endpoints"][number]): EndpointCo
     provider: endpoint.provider,
     model: endpoint.model,
     priority: endpoint.priority,
-    dialects: servedDialects(endpoint.dialects),
+    dialects: endpoint.dialects,
     price: endpoint.price && buildPrice(endpoint.price),
     quirks: endpoint.quirks && buildQuirks(endpoint.quirks),
   };

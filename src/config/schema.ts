@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { CAPABILITIES } from "../core/head.ts";
-import { DIALECT_IDS } from "../core/request.ts";
+import { WIRE_FORMAT_IDS } from "../core/operation.ts";
 import { DEFAULT_KEY_PREFIX, isKeyPrefix } from "../identity/key.ts";
 import {
   choice,
@@ -28,16 +28,13 @@ const HOUR_MS = 3_600_000;
 const MAX_TOKENS = 100_000_000;
 const MAX_REQUESTS = 1_000_000_000;
 
-/** Formats that the file may name although this version serves them nowhere: they are left out with a warning. */
-export const PLANNED_DIALECTS = ["openai-embeddings"] as const;
-
 /** The plan that exists without being configured: every request is paid by credit. */
 export const BUILT_IN_PLAN = "payg";
 
 /** The provider type that runs in this process when it has no `base_url`. */
 export const IN_PROCESS_TYPE = "simulated";
 
-const dialects = () => list(choice([...DIALECT_IDS, ...PLANNED_DIALECTS]), 20, 1);
+const dialects = () => list(choice(WIRE_FORMAT_IDS), 20, 1);
 const slug = () => matching(/^[a-z0-9-]{1,63}$/, "1 to 63 of a-z, 0-9 and -");
 const modelId = () =>
   matching(/^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$/, "1 to 200 of letters, digits and . _ : / @ + -, no sign first");
@@ -102,7 +99,10 @@ const provider = group({
     "Its keys; without any and without `base_url`, those of the type's variable.",
     { secret: true },
   ).optional(),
-  dialects: setting(dialects(), "The formats it speaks, preferred first; without it the type's own.").optional(),
+  dialects: setting(
+    dialects(),
+    "The formats it speaks, those of one kind preferred first; without it the type's own.",
+  ).optional(),
   headers: setting(says(headers, "a mapping of header names to values"), "Headers for every request to it.", {
     secret: true,
   }).default({}),
@@ -132,7 +132,10 @@ const endpoint = group({
   provider: setting(slug(), "The `id` of a provider."),
   model: setting(text(300, "a model name"), "What the provider calls the model."),
   priority: setting(wholeNumber(0, 1000), "Lower is tried earlier.").default(1),
-  dialects: setting(dialects(), "The formats the model can be called in there.").optional(),
+  dialects: setting(
+    dialects(),
+    "The formats the model can be called in there; without it the provider's own for answers, or for embeddings when `max_output` is 0.",
+  ).optional(),
   price: price("Its price there, if not the model's."),
   quirks: quirks.optional(),
 });
@@ -145,7 +148,10 @@ const model = group({
   endpoints: list(endpoint, 50, 1),
   price: price("Its price; a model without one is not offered."),
   context: setting(wholeNumber(1, MAX_TOKENS), "Tokens of its context window."),
-  max_output: setting(wholeNumber(0, MAX_TOKENS), "The most tokens it can answer with."),
+  max_output: setting(
+    wholeNumber(0, MAX_TOKENS),
+    "The most tokens it can answer with; 0 for a model that makes embeddings.",
+  ),
   capabilities: setting(list(choice(CAPABILITIES), CAPABILITIES.length), "What it can do.").optional(),
 });
 

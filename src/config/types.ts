@@ -5,7 +5,7 @@
 import type { Quirks } from "../core/endpoint.ts";
 import type { Capability } from "../core/head.ts";
 import type { Nano } from "../core/money.ts";
-import type { DialectId } from "../core/request.ts";
+import type { WireFormatId } from "../core/operation.ts";
 
 /** How the service is called, and how its keys begin. */
 export interface BrandConfig {
@@ -25,7 +25,7 @@ export interface ProviderConfig {
   /** Printable ASCII without spaces; empty for an upstream that needs none. */
   readonly apiKeys: readonly string[];
   /** Absent: the type's own. */
-  readonly dialects?: readonly DialectId[];
+  readonly dialects?: readonly WireFormatId[];
   /** Sent with every request to this upstream. Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   /** Where they differ from the general ones. */
@@ -69,7 +69,7 @@ export interface EndpointConfig {
   readonly model: string;
   /** Lower is tried earlier. */
   readonly priority: number;
-  readonly dialects?: readonly DialectId[];
+  readonly dialects?: readonly WireFormatId[];
   /** Absent: the model's price. */
   readonly price?: PriceConfig;
   readonly quirks?: Quirks;
@@ -86,7 +86,7 @@ export interface ModelConfig {
   readonly price?: PriceConfig;
   /** Tokens of its context window. */
   readonly context: number;
-  /** The most tokens it can answer with. */
+  /** The most tokens it can answer with; 0 for a model that makes embeddings. */
   readonly maxOutput: number;
   /** Absent: not said; the catalogue decides. */
   readonly capabilities?: readonly Capability[];

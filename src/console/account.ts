@@ -7,6 +7,7 @@ import type { CallRecord } from "../core/call.ts";
 import { GatewayError } from "../core/error.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { type Nano, nanoToDollars } from "../core/money.ts";
+import { operationOf } from "../core/operation.ts";
 import { completionTokens, promptTokens } from "../core/usage.ts";
 import type { Workspaces } from "../identity/workspaces.ts";
 import type { ManagementRoute } from "./route.ts";
@@ -30,7 +31,7 @@ export function generationEntry(record: CallRecord): JsonObject {
     provider: record.provider ?? null,
     provider_name: record.provider ?? null,
     endpoint: record.endpoint ?? null,
-    api_type: "completions",
+    api_type: operationOf(record.dialect) === "embedding" ? "embeddings" : "completions",
     surface: record.surface,
     dialect: record.dialect,
     path: record.path,

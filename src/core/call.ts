@@ -6,7 +6,7 @@ import type { ErrorCode } from "./error.ts";
 import type { FinishReason } from "./event.ts";
 import type { Loss } from "./loss.ts";
 import type { Nano } from "./money.ts";
-import type { DialectId } from "./request.ts";
+import type { WireFormatId } from "./operation.ts";
 import type { Usage } from "./usage.ts";
 
 /** Who calls: a key's rights at the moment of the request. */
@@ -27,7 +27,7 @@ export interface Principal {
 export interface AttemptRecord {
   endpoint: string;
   provider: string;
-  dialect: DialectId;
+  dialect: WireFormatId;
   /** HTTP status of the upstream's answer; 0 when there was none. */
   status: number;
   /** Milliseconds from sending to the outcome (first content, or failure). */
@@ -44,7 +44,7 @@ export interface CallRecord {
   workspaceId: string;
   keyId: string;
   surface: string;
-  dialect: DialectId;
+  dialect: WireFormatId;
   path: "relay" | "convert";
   modelRequested: string;
   model?: string;

@@ -9,7 +9,7 @@ import type { CanonicalEvent } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { DialectId } from "../core/request.ts";
 import { convert } from "./convert.ts";
-import type { Inquiry } from "./inquiry.ts";
+import type { GenerationInquiry as Inquiry } from "./inquiry.ts";
 import { relay } from "./relay.ts";
 import type { Piece, ReplyStream } from "./translation.ts";
 

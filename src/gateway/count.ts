@@ -5,7 +5,7 @@
 import type { Candidate } from "../core/endpoint.ts";
 import { GatewayError, toGatewayError } from "../core/error.ts";
 import { tryParse } from "../core/json.ts";
-import type { CanonicalRequest, MediaSource, Part } from "../core/request.ts";
+import type { CanonicalRequest, DialectId, MediaSource, Part } from "../core/request.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import { parseBody, readBody } from "./body.ts";
 import type { Gateway, Visit } from "./gateway.ts";
@@ -24,18 +24,20 @@ export async function count(gateway: Gateway, visit: Visit): Promise<Response> {
   let held = 0;
   gateway.running += 1;
   try {
-    const counting = visit.dialect.tokenCounting;
-    if (!counting) throw new GatewayError("not_found", "This format has no route that counts tokens.");
+    const { dialect } = visit;
+    const counting = dialect.operation === "generation" ? dialect.tokenCounting : undefined;
+    if (dialect.operation !== "generation" || !counting)
+      throw new GatewayError("not_found", "This format has no route that counts tokens.");
     gateway.checkCapacity();
     const principal = await gateway.authenticate(visit);
     const bytes = await readBody(visit.request, gateway.limits, gateway.memory);
     held = bytes.length;
     visit.bodyRead();
     const body = counting.request(parseBody(bytes, gateway.limits));
-    const head = visit.dialect.peek(body, visit.path);
+    const head = dialect.peek(body, visit.path);
     const model = resolveModel(gateway.catalog, head.model, principal);
-    const request = visit.dialect.decodeRequest(body, visit.path);
-    const candidates = route(head, model, visit.dialect.id);
+    const request = dialect.decodeRequest(body, visit.path);
+    const candidates = route(head, model, dialect.id);
     const tokens = (await ask(gateway, visit, candidates, request, id)) ?? (await estimate(request));
     return Response.json(counting.encode(tokens), { headers: commonHeaders(id) });
   } catch (thrown) {
@@ -50,7 +52,7 @@ export async function count(gateway: Gateway, visit: Visit): Promise<Response> {
 async function ask(
   gateway: Gateway,
   visit: Visit,
-  candidates: readonly Candidate[],
+  candidates: readonly Candidate<DialectId>[],
   request: CanonicalRequest,
   id: string,
 ): Promise<number | undefined> {

@@ -5,7 +5,8 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Principal } from "../core/call.ts";
 import { GatewayError } from "../core/error.ts";
-import type { Dialect, Framing, PathFacts } from "../dialects/dialect.ts";
+import type { Framing, PathFacts } from "../dialects/dialect.ts";
+import type { AnyDialect } from "../dialects/index.ts";
 import type { Authenticator } from "../identity/authenticate.ts";
 import type { Credit } from "../ledger/credit.ts";
 import type { Provider } from "../providers/provider.ts";
@@ -18,7 +19,7 @@ import type { Call } from "./settle.ts";
 /** A request at a surface: what was found before its body was read. */
 export interface Visit {
   readonly surface: string;
-  readonly dialect: Dialect;
+  readonly dialect: AnyDialect;
   readonly framing: Framing;
   readonly path: PathFacts;
   readonly request: Request;

@@ -74,7 +74,7 @@ function answer(gateway: Gateway, inquiry: Inquiry, call: Call, end: (outcome: O
   if (!served) throw new GatewayError("internal_error", "There is nothing to answer with.");
   const { rest } = served;
   if (rest) {
-    const body = pump(inquiry, { ...served, rest }, gateway.pulse, (ending) => {
+    const body = pump({ ...served, rest }, gateway.pulse, (ending) => {
       end(ending);
       if (ending.error) gateway.logError(call, ending.error);
     });

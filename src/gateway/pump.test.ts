@@ -3,7 +3,7 @@
  * However a stream ends, it is settled exactly once, and nothing is read that nobody takes.
  */
 import { describe, expect, test } from "bun:test";
-import { candidate, inquiryIn } from "../../test/support/calls.ts";
+import { candidate } from "../../test/support/calls.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import { type FaultKind, UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
 import { SseLimitError } from "../upstream/sse.ts";
@@ -60,6 +60,7 @@ function begin(setting: Setting = {}) {
     push: setting.push ?? ((chunk) => ({ output: chunk, events: [] })),
     end: () => ({ output: "END", events: setting.endEvents ?? [] }),
     fail: (error) => `FAILED ${error.code} ${error.message}`,
+    keepAlive: () => ": keep-alive\n\n",
   };
   const endings: Ending[] = [];
   const served = {
@@ -70,8 +71,7 @@ function begin(setting: Setting = {}) {
     secrets: [],
     rest: { response: source.response, stream, ended: setting.ended ?? false },
   };
-  const inquiry = inquiryIn("openai-chat", { stream: true });
-  const reader = pump(inquiry, served, pulse, (ending) => void endings.push(ending)).getReader();
+  const reader = pump(served, pulse, (ending) => void endings.push(ending)).getReader();
   const beat = (ms: number) => {
     clock.ms += ms;
     for (const one of pulse.live) one.beat(clock.ms);

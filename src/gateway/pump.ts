@@ -6,7 +6,6 @@ import { GatewayError } from "../core/error.ts";
 import { SseLimitError } from "../upstream/sse.ts";
 import { type Rest, type Served, tooLong } from "./attempt.ts";
 import { conceal, fromFault, toError } from "./failure.ts";
-import type { Inquiry } from "./inquiry.ts";
 
 /** How a stream ended. */
 export interface Ending {
@@ -71,7 +70,6 @@ type Controller = ReadableStreamDefaultController<Uint8Array>;
  * A stream has one reader, so pulls never overlap.
  */
 export class Pump {
-  readonly #inquiry: Inquiry;
   readonly #served: Served & { readonly rest: Rest };
   readonly #pulse: Pulse;
   readonly #settle: (ending: Ending) => void;
@@ -82,13 +80,7 @@ export class Pump {
   /** When the stream began to wait: for the upstream while pulling, else for the caller to read. */
   #sinceMs: number;
 
-  constructor(
-    inquiry: Inquiry,
-    served: Served & { readonly rest: Rest },
-    pulse: Pulse,
-    settle: (ending: Ending) => void,
-  ) {
-    this.#inquiry = inquiry;
+  constructor(served: Served & { readonly rest: Rest }, pulse: Pulse, settle: (ending: Ending) => void) {
     this.#served = served;
     this.#pulse = pulse;
     this.#settle = settle;
@@ -127,7 +119,7 @@ export class Pump {
       this.#controller?.error(new Error("the caller does not read"));
     } else if (this.#isPulling && waitedMs >= keepAliveMs) {
       this.#sinceMs = nowMs;
-      const text = this.#inquiry.dialect.keepAlive(this.#inquiry.framing);
+      const text = this.#served.rest.stream.keepAlive();
       if (text) this.#controller?.enqueue(encoder.encode(text));
     }
   }
@@ -177,12 +169,11 @@ export class Pump {
 
 /** The body of a streamed answer. */
 export function pump(
-  inquiry: Inquiry,
   served: Served & { readonly rest: Rest },
   pulse: Pulse,
   settle: (ending: Ending) => void,
 ): ReadableStream<Uint8Array> {
-  return new ReadableStream(new Pump(inquiry, served, pulse, settle), { highWaterMark: 0 });
+  return new ReadableStream(new Pump(served, pulse, settle), { highWaterMark: 0 });
 }
 
 function broken(thrown: unknown): GatewayError {

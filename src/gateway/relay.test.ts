@@ -9,7 +9,7 @@ import type { CanonicalEvent } from "../core/event.ts";
 import type { Dialect } from "../dialects/dialect.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import { SseLimitError } from "../upstream/sse.ts";
-import type { Inquiry } from "./inquiry.ts";
+import type { GenerationInquiry as Inquiry } from "./inquiry.ts";
 import { relay } from "./relay.ts";
 import type { Piece, ReplyStream } from "./translation.ts";
 

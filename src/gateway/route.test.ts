@@ -5,10 +5,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { endpoint, model } from "../../test/support/calls.ts";
-import type { Endpoint } from "../core/endpoint.ts";
+import type { Candidate, Endpoint } from "../core/endpoint.ts";
 import { GatewayError } from "../core/error.ts";
 import { CAPABILITIES, type Capability, type Head } from "../core/head.ts";
-import { DIALECT_IDS, type DialectId } from "../core/request.ts";
+import { operationOf, WIRE_FORMAT_IDS, type WireFormatId } from "../core/operation.ts";
 import { route } from "./route.ts";
 
 function head(...needs: Capability[]): Head {
@@ -27,7 +27,7 @@ const blind = at("blind", { capabilities: new Set<Capability>(["tools"]) });
 interface Case {
   name: string;
   endpoints: Endpoint[];
-  from?: DialectId;
+  from?: WireFormatId;
   needs?: Capability[];
   chosen: string[];
 }
@@ -89,13 +89,43 @@ test("no endpoint that can is an error that names what is missing, and no addres
   }
 });
 
+describe("a model for another operation", () => {
+  const vectors = at("vectors", { dialects: ["openai-embeddings", "gemini-embeddings"] });
+  const told = (endpoints: Endpoint[], from: WireFormatId) => {
+    try {
+      route(head("tools"), model(endpoints), from);
+    } catch (error) {
+      return error as GatewayError;
+    }
+  };
+
+  test("cannot answer, and says so", () => {
+    const error = told([vectors], "anthropic-messages");
+    expect(error).toMatchObject({ code: "no_matching_provider", param: "model" });
+    expect(error?.message).toBe("m is a model for embeddings. It gives no answers: choose another model for those.");
+  });
+
+  test("cannot make embeddings, and says so", () => {
+    expect(told([both], "openai-embeddings")?.message).toBe("m makes no embeddings. Choose a model for embeddings.");
+  });
+
+  test("what is missing is only named of endpoints that speak of the operation", () => {
+    expect(told([vectors, blind], "openai-chat")).toBeUndefined();
+    const mute = at("mute", { dialects: ["openai-chat", "openai-embeddings"], capabilities: new Set<Capability>() });
+    expect(told([vectors, mute], "openai-chat")?.message).toContain("what this request needs: tools");
+    expect(route(head(), model([both, mute]), "gemini-embeddings")).toMatchObject([
+      { endpoint: { id: "mute" }, dialect: "openai-embeddings" },
+    ]);
+  });
+});
+
 const capabilitySets = fc.uniqueArray(fc.constantFrom(...CAPABILITIES));
 const endpoints = fc
   .array(
     fc.record({
       priority: fc.nat(3),
       capabilities: capabilitySets,
-      dialects: fc.uniqueArray(fc.constantFrom(...DIALECT_IDS), { minLength: 1 }),
+      dialects: fc.uniqueArray(fc.constantFrom(...WIRE_FORMAT_IDS), { minLength: 1 }),
     }),
     { minLength: 1, maxLength: 8 },
   )
@@ -106,10 +136,12 @@ const HARD: readonly Capability[] = ["tools", "images", "files", "audio", "video
 
 test("whatever the model, no endpoint is chosen that lacks a hard need, none that can is left out, and order is stable", () => {
   fc.assert(
-    fc.property(endpoints, capabilitySets, fc.constantFrom(...DIALECT_IDS), (all, needs, dialect) => {
+    fc.property(endpoints, capabilitySets, fc.constantFrom(...WIRE_FORMAT_IDS), (all, needs, dialect) => {
       const hard = needs.filter((need) => HARD.includes(need));
-      const able = all.filter((one) => hard.every((need) => one.capabilities.has(need)));
-      let found: ReturnType<typeof route>;
+      const asked = operationOf(dialect);
+      const speaking = all.filter((one) => one.dialects.some((spoken) => operationOf(spoken) === asked));
+      const able = speaking.filter((one) => hard.every((need) => one.capabilities.has(need)));
+      let found: Candidate[];
       try {
         found = route(head(...needs), model(all), dialect);
       } catch (error) {
@@ -124,7 +156,10 @@ test("whatever the model, no endpoint is chosen that lacks a hard need, none tha
         Number(one.endpoint.id),
       ]);
       expect(ranks).toEqual([...ranks].sort((a, b) => a[0]! - b[0]! || a[1]! - b[1]! || a[2]! - b[2]!));
-      for (const one of found) expect(one.endpoint.dialects).toContain(one.dialect);
+      for (const one of found) {
+        expect(one.endpoint.dialects).toContain(one.dialect);
+        expect(operationOf(one.dialect)).toBe(asked);
+      }
       expect(route(head(...needs), model(all), dialect)).toEqual(found);
     }),
   );

@@ -5,6 +5,7 @@
 import type { Candidate, Endpoint, Model } from "../core/endpoint.ts";
 import { GatewayError } from "../core/error.ts";
 import type { Capability, Head } from "../core/head.ts";
+import { type Operation, operationOf, type WireFormatId } from "../core/operation.ts";
 import type { DialectId } from "../core/request.ts";
 
 /**
@@ -28,27 +29,48 @@ function missing(endpoint: Endpoint, head: Head): Capability | undefined {
 /**
  * The endpoints that can serve this request, best first: by the operator's priority, and within one priority those that
  * speak the format of the body first, since relayed bytes lose nothing. Equal ones keep the catalogue's order.
- * Throws `no_matching_provider`, naming what is missing, when none can.
+ * Throws `no_matching_provider` when none can: for want of an ability, which is named, or because the model is for another
+ * operation (an embedding model that is to answer a chat).
  */
-export function route(head: Head, model: Model, dialect: DialectId): Candidate[] {
-  const able = model.endpoints.filter((endpoint) => missing(endpoint, head) === undefined);
-  if (able.length === 0) {
-    const needs = [...new Set(model.endpoints.map((endpoint) => missing(endpoint, head)))].join(", ");
-    throw new GatewayError(
-      "no_matching_provider",
-      `No endpoint of ${model.id} can do what this request needs: ${needs}.`,
-    );
-  }
+export function route(head: Head, model: Model, dialect: DialectId): Candidate<DialectId>[];
+export function route(head: Head, model: Model, dialect: WireFormatId): Candidate[];
+export function route(head: Head, model: Model, dialect: WireFormatId): Candidate[] {
+  const operation = operationOf(dialect);
   const wanted = head.shape ?? dialect;
-  return able
-    .map((endpoint): Candidate => ({ endpoint, dialect: speaks(endpoint, wanted) }))
-    .sort((a, b) => a.endpoint.priority - b.endpoint.priority || rank(a, wanted) - rank(b, wanted));
+  const able: Candidate[] = [];
+  const lacking = new Set<Capability>();
+  for (const endpoint of model.endpoints) {
+    const spoken = speaks(endpoint, wanted, operation);
+    if (!spoken) continue;
+    const lack = missing(endpoint, head);
+    if (lack === undefined) able.push({ endpoint, dialect: spoken });
+    else lacking.add(lack);
+  }
+  if (able.length === 0) throw noneFor(model, operation, lacking);
+  return able.sort((a, b) => a.endpoint.priority - b.endpoint.priority || rank(a, wanted) - rank(b, wanted));
 }
 
-function speaks(endpoint: Endpoint, wanted: Head["shape"]): DialectId {
-  return endpoint.dialects.find((dialect) => dialect === wanted) ?? (endpoint.dialects[0] as DialectId);
+type Shape = NonNullable<Head["shape"]> | WireFormatId;
+
+/** The format to call the endpoint in: the wanted one, else the first of its own for that operation, if it has any. */
+function speaks({ dialects }: Endpoint, wanted: Shape, operation: Operation): WireFormatId | undefined {
+  return (
+    dialects.find((dialect) => dialect === wanted) ?? dialects.find((dialect) => operationOf(dialect) === operation)
+  );
 }
 
-function rank(candidate: Candidate, dialect: Head["shape"]): number {
-  return candidate.dialect === dialect ? 0 : 1;
+function rank(candidate: Candidate, wanted: Shape): number {
+  return candidate.dialect === wanted ? 0 : 1;
 }
+
+function noneFor(model: Model, operation: Operation, lacking: ReadonlySet<Capability>): GatewayError {
+  let problem = `No endpoint of ${model.id} can do what this request needs: ${[...lacking].join(", ")}.`;
+  if (lacking.size === 0) problem = OTHER_OPERATION[operation](model.id);
+  return new GatewayError("no_matching_provider", problem, lacking.size === 0 ? { param: "model" } : {});
+}
+
+/** What someone is told who asks a model for the operation. */
+const OTHER_OPERATION: { readonly [O in Operation]: (model: string) => string } = {
+  generation: (model) => `${model} is a model for embeddings. It gives no answers: choose another model for those.`,
+  embedding: (model) => `${model} makes no embeddings. Choose a model for embeddings.`,
+};

@@ -2,8 +2,9 @@
  * Decides between relay and convert, the two ways to carry a call, behind one interface.
  * The only place that knows which of the two was chosen: attempts, replies and settlement see a Translation.
  */
-import type { Candidate } from "../core/endpoint.ts";
+
 import type { EmbeddingDialectId } from "../core/embedding.ts";
+import type { Candidate } from "../core/endpoint.ts";
 import type { DialectId } from "../core/request.ts";
 import { holdsWrapped } from "../core/signature.ts";
 import { convert } from "./convert.ts";

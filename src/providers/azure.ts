@@ -8,7 +8,7 @@ export const azure: ProviderType = {
   type: "azure",
   name: "Azure OpenAI",
   keyVariables: ["AZURE_OPENAI_API_KEY"],
-  dialects: ["openai-responses", "openai-chat"],
+  dialects: ["openai-responses", "openai-chat", "openai-embeddings"],
   notes:
     "`base_url` is `https://RESOURCE.openai.azure.com/openai/v1`. Models are named in the file by their deployments.",
   authorize: (credential) => ({ "api-key": credential }),

@@ -8,7 +8,7 @@ export const custom: ProviderType = {
   type: "custom",
   name: "Custom",
   keyVariables: [],
-  dialects: ["openai-chat"],
+  dialects: ["openai-chat", "openai-embeddings"],
   authorize: byDialect,
   quirks: { "openai-chat": { maxTokensField: "max_tokens", reasoningField: "reasoning_content" } },
 };

@@ -9,7 +9,7 @@ export const fireworks: ProviderType = {
   name: "Fireworks AI",
   baseUrl: "https://api.fireworks.ai/inference/v1",
   keyVariables: ["FIREWORKS_API_KEY"],
-  dialects: ["openai-chat"],
+  dialects: ["openai-chat", "openai-embeddings"],
   authorize: bearer,
   quirks: {
     // Nothing is recorded; all of this is documented.

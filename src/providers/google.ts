@@ -9,6 +9,6 @@ export const google: ProviderType = {
   name: "Google AI Studio",
   baseUrl: "https://generativelanguage.googleapis.com/v1beta",
   keyVariables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"],
-  dialects: ["gemini"],
+  dialects: ["gemini", "gemini-embeddings"],
   authorize: byDialect,
 };

@@ -9,7 +9,7 @@ export const llamacpp: ProviderType = {
   name: "llama.cpp",
   baseUrl: "http://127.0.0.1:8080/v1",
   keyVariables: [],
-  dialects: ["openai-chat"],
+  dialects: ["openai-chat", "openai-embeddings"],
   notes: "Needs no key unless started with one. Models are named in the file.",
   authorize: bearer,
   quirks: {

@@ -9,7 +9,7 @@ export const lmstudio: ProviderType = {
   name: "LM Studio",
   baseUrl: "http://127.0.0.1:1234/v1",
   keyVariables: [],
-  dialects: ["openai-chat"],
+  dialects: ["openai-chat", "openai-embeddings"],
   notes: "Needs no key. Models are named in the file.",
   authorize: bearer,
   quirks: {

@@ -9,7 +9,7 @@ export const mistral: ProviderType = {
   name: "Mistral",
   baseUrl: "https://api.mistral.ai/v1",
   keyVariables: ["MISTRAL_API_KEY"],
-  dialects: ["openai-chat"],
+  dialects: ["openai-chat", "openai-embeddings"],
   authorize: bearer,
   quirks: {
     "openai-chat": {

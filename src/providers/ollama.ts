@@ -9,7 +9,7 @@ export const ollama: ProviderType = {
   name: "Ollama",
   baseUrl: "http://127.0.0.1:11434/v1",
   keyVariables: [],
-  dialects: ["openai-chat"],
+  dialects: ["openai-chat", "openai-embeddings"],
   notes: "Needs no key. Models are named in the file.",
   authorize: bearer,
   quirks: {

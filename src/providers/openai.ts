@@ -9,7 +9,7 @@ export const openai: ProviderType = {
   name: "OpenAI",
   baseUrl: "https://api.openai.com/v1",
   keyVariables: ["OPENAI_API_KEY"],
-  dialects: ["openai-responses", "openai-chat"],
+  dialects: ["openai-responses", "openai-chat", "openai-embeddings"],
   authorize: bearer,
   quirks: {
     "openai-chat": { systemRole: "developer", reasoningField: "none" },

@@ -9,7 +9,7 @@ export const openrouter: ProviderType = {
   name: "OpenRouter",
   baseUrl: "https://openrouter.ai/api/v1",
   keyVariables: ["OPENROUTER_API_KEY"],
-  dialects: ["openai-chat", "openai-responses", "anthropic-messages"],
+  dialects: ["openai-chat", "openai-responses", "anthropic-messages", "openai-embeddings"],
   notes: "Several models are curated; any other of its models is named in the file.",
   authorize: bearer,
   quirks: {

@@ -3,7 +3,7 @@
  * The gateway reads it when it sends an attempt; a new provider is a new file of this shape, and nothing else changes.
  */
 import type { Quirks } from "../core/endpoint.ts";
-import type { DialectId } from "../core/request.ts";
+import type { WireFormatId } from "../core/operation.ts";
 
 /** A kind of provider, written once in a file of this folder. */
 export interface ProviderType {
@@ -15,13 +15,13 @@ export interface ProviderType {
   readonly baseUrl?: string;
   /** Environment variables that hold its key, in order of preference; the first that is set switches the provider on. */
   readonly keyVariables: readonly string[];
-  /** The formats it speaks, preferred first. */
-  readonly dialects: readonly DialectId[];
+  /** The formats it speaks, those of one operation preferred first. */
+  readonly dialects: readonly WireFormatId[];
   /** What an operator should know before configuring it; a sentence or two for the documentation. */
   readonly notes?: string;
   /** The headers that carry a credential. */
-  authorize(credential: string, dialect: DialectId): Record<string, string>;
-  readonly quirks?: { readonly [D in DialectId]?: Quirks };
+  authorize(credential: string, dialect: WireFormatId): Record<string, string>;
+  readonly quirks?: { readonly [F in WireFormatId]?: Quirks };
 }
 
 /** A provider as configured: a type with its address and credentials. */
@@ -32,7 +32,7 @@ export interface Provider {
   readonly baseUrl: string;
   /** Empty for a provider that needs none (a local server). */
   readonly credentials: readonly string[];
-  readonly dialects: readonly DialectId[];
+  readonly dialects: readonly WireFormatId[];
   /** Sent with every request, over everything else. */
   readonly headers: Readonly<Record<string, string>>;
   /** Waits that differ from the general ones. */
@@ -45,11 +45,12 @@ export function bearer(credential: string): Record<string, string> {
 }
 
 /** Each dialect's own way to carry a key, for providers that speak several. */
-export function byDialect(credential: string, dialect: DialectId): Record<string, string> {
+export function byDialect(credential: string, dialect: WireFormatId): Record<string, string> {
   switch (dialect) {
     case "anthropic-messages":
       return { "x-api-key": credential };
     case "gemini":
+    case "gemini-embeddings":
       return { "x-goog-api-key": credential };
     default:
       return bearer(credential);

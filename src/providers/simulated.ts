@@ -8,6 +8,13 @@ export const simulated: ProviderType = {
   type: "simulated",
   name: "Simulated",
   keyVariables: [],
-  dialects: ["openai-chat", "openai-responses", "anthropic-messages", "gemini"],
+  dialects: [
+    "openai-chat",
+    "openai-responses",
+    "anthropic-messages",
+    "gemini",
+    "openai-embeddings",
+    "gemini-embeddings",
+  ],
   authorize: byDialect,
 };

@@ -9,7 +9,7 @@ export const together: ProviderType = {
   name: "Together AI",
   baseUrl: "https://api.together.xyz/v1",
   keyVariables: ["TOGETHER_API_KEY"],
-  dialects: ["openai-chat"],
+  dialects: ["openai-chat", "openai-embeddings"],
   authorize: bearer,
   quirks: {
     "openai-chat": {

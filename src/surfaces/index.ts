@@ -3,8 +3,7 @@
  * The composition root hands it every request that is not the console's or the operator's.
  */
 import { GatewayError } from "../core/error.ts";
-import type { Dialect } from "../dialects/dialect.ts";
-import { DIALECTS } from "../dialects/index.ts";
+import { type AnyDialect, DIALECTS } from "../dialects/index.ts";
 import { count } from "../gateway/count.ts";
 import { type Gateway, newRequestId, type Visit } from "../gateway/gateway.ts";
 import { handle } from "../gateway/handle.ts";
@@ -13,11 +12,19 @@ import { commonHeaders, refuse } from "../gateway/respond.ts";
 import { messages } from "./anthropic.ts";
 import { gemini } from "./gemini.ts";
 import { geminiModelEntry, geminiModelList, modelEntry, modelList } from "./models.ts";
-import { chatCompletions, compaction, completions, responses } from "./openai.ts";
+import { chatCompletions, compaction, completions, embeddings, responses } from "./openai.ts";
 import { credential, type Match, type Surface } from "./surface.ts";
 import { decodeSegment, type Place, queryParameter } from "./url.ts";
 
-const SURFACES: readonly Surface[] = [chatCompletions, messages, responses, gemini, completions, compaction];
+const SURFACES: readonly Surface[] = [
+  chatCompletions,
+  messages,
+  responses,
+  gemini,
+  completions,
+  compaction,
+  embeddings,
+];
 
 /** What the server can do for a request. */
 export interface Connection {
@@ -65,11 +72,11 @@ function toVisit(request: Request, place: Place, match: Match, connection: Conne
 
 /** Which format to answer an unknown path in. */
 function guess(place: Place): Match {
-  let dialect: Dialect = DIALECTS["openai-chat"];
+  let dialect: AnyDialect = DIALECTS["openai-chat"];
   if (place.beta || place.route.includes(":")) dialect = DIALECTS.gemini;
   else if (place.route.startsWith("messages")) dialect = DIALECTS["anthropic-messages"];
   else if (place.route.startsWith("responses")) dialect = DIALECTS["openai-responses"];
-  return { surface: "none", dialect, framing: "sse", path: {}, action: "generate" };
+  return { surface: "none", dialect, framing: "sse", path: {}, action: "answer" };
 }
 
 /** Codex tries a WebSocket at the Responses route first; 426 sends it to plain HTTP at once, where 404 costs it seven tries. */

@@ -5,11 +5,17 @@
 import type { Model } from "../core/endpoint.ts";
 import type { JsonObject } from "../core/json.ts";
 import { type Pico, picoToDollars } from "../core/money.ts";
+import { type Operation, operationsOf } from "../core/operation.ts";
 
 const NO_DATE = 0;
 
 function dollars(price: Pico | undefined): string | undefined {
   return price === undefined ? undefined : picoToDollars(price);
+}
+
+/** What can be asked of a model: what its endpoints' formats ask. */
+function operations(model: Model): Operation[] {
+  return operationsOf(model.endpoints.flatMap((endpoint) => endpoint.dialects));
 }
 
 /** A model as `/v1/models` shows it: OpenAI's fields, Anthropic's (`type`, `display_name`, `created_at`), and price and limits. */
@@ -28,6 +34,7 @@ export function modelEntry(model: Model): JsonObject {
     description: model.description,
     context_length: model.contextTokens,
     max_output_tokens: model.maxOutputTokens,
+    operations: operations(model),
     capabilities: [...model.capabilities],
     pricing: {
       prompt: dollars(perToken.input),
@@ -53,6 +60,12 @@ export function modelList(models: readonly Model[]): JsonObject {
   };
 }
 
+/** What Gemini's clients may ask of a model, by its operations. */
+const METHODS: { readonly [O in Operation]: readonly string[] } = {
+  generation: ["generateContent", "streamGenerateContent", "countTokens"],
+  embedding: ["embedContent", "batchEmbedContents"],
+};
+
 /** A model as `/v1beta/models` shows it. */
 export function geminiModelEntry(model: Model): JsonObject {
   return {
@@ -63,7 +76,7 @@ export function geminiModelEntry(model: Model): JsonObject {
     description: model.description ?? model.name,
     inputTokenLimit: model.contextTokens,
     outputTokenLimit: model.maxOutputTokens,
-    supportedGenerationMethods: ["generateContent", "streamGenerateContent"],
+    supportedGenerationMethods: operations(model).flatMap((operation) => METHODS[operation]),
     thinking: model.capabilities.has("thinking"),
   };
 }

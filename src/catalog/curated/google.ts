@@ -4,10 +4,11 @@
  */
 import type { Capability } from "../../core/head.ts";
 import type { ModelDefinition } from "../definition.ts";
-import { model, READS, THINKS, tier } from "./make.ts";
+import { embeddingModel, model, READS, THINKS, tier } from "./make.ts";
 
 const HEARS: readonly Capability[] = [...THINKS, "audio", "video"];
 const GOOGLE_LONG = 200_000;
+const EMBEDDINGS = ["gemini-embeddings"] as const;
 
 export const GOOGLE: readonly ModelDefinition[] = [
   model("google", "gemini-2.0-flash", "Gemini 2.0 Flash", [1_048_576, 8_192], [...READS, "audio", "video"], {
@@ -81,4 +82,15 @@ export const GOOGLE: readonly ModelDefinition[] = [
     cacheRead: 0.075,
     output: 3.75,
   }),
+  embeddingModel("google", "gemini-embedding-001", "Gemini Embedding", 2_048, [], { input: 0.15 }, EMBEDDINGS),
+  // It takes video and documents too, but their tokens have prices that no token class here has.
+  embeddingModel(
+    "google",
+    "gemini-embedding-2",
+    "Gemini Embedding 2",
+    8_192,
+    ["images", "audio"],
+    { input: 0.2, imageInput: 0.45, audioInput: 6.5 },
+    EMBEDDINGS,
+  ),
 ];

@@ -66,6 +66,19 @@ export function model(
   };
 }
 
+/** A model for embeddings, which puts out no tokens. */
+export function embeddingModel(
+  provider: string,
+  id: string,
+  name: string,
+  context: number,
+  capabilities: readonly Capability[],
+  price: Omit<PriceDefinition, "output">,
+  dialects: EndpointDefinition["dialects"],
+): ModelDefinition {
+  return model(provider, id, name, [context, 0], capabilities, { ...price, output: 0 }, { dialects });
+}
+
 /** One provider's offer of a model. */
 export interface Offer {
   readonly at: string;

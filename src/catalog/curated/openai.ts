@@ -4,7 +4,7 @@
  */
 import type { Quirks } from "../../core/endpoint.ts";
 import type { ModelDefinition, PriceDefinition } from "../definition.ts";
-import { model, READS, THINKS, tier, WEB_SEARCH } from "./make.ts";
+import { embeddingModel, model, READS, THINKS, tier, WEB_SEARCH } from "./make.ts";
 
 /** Input, cached input, output; OpenAI's models from 5.6 on also bill cache writes, at 1.25 times the input price. */
 function gpt(input: number, cacheRead: number, output: number, more: Partial<PriceDefinition> = {}): PriceDefinition {
@@ -17,6 +17,7 @@ const NO_SAMPLING: Quirks = {
 };
 
 const OPENAI_LONG = 271_999;
+const EMBEDDINGS = ["openai-embeddings"] as const;
 
 export const OPENAI: readonly ModelDefinition[] = [
   model("openai", "gpt-4o", "GPT-4o", [128_000, 16_384], READS, gpt(2.5, 1.25, 10)),
@@ -107,4 +108,7 @@ export const OPENAI: readonly ModelDefinition[] = [
     THINKS,
     gpt(10, 1, 50, { cacheWrite: 12.5, tiers: tier(OPENAI_LONG, 20, 2, 75, 25) }),
   ),
+  embeddingModel("openai", "text-embedding-3-small", "Text Embedding 3 Small", 8_192, [], { input: 0.02 }, EMBEDDINGS),
+  embeddingModel("openai", "text-embedding-3-large", "Text Embedding 3 Large", 8_192, [], { input: 0.13 }, EMBEDDINGS),
+  embeddingModel("openai", "text-embedding-ada-002", "Text Embedding Ada 002", 8_192, [], { input: 0.1 }, EMBEDDINGS),
 ];
