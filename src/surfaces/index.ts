@@ -2,7 +2,9 @@
  * All surfaces, and the one entry for everything under the model API: calls, the model list, preflights, unknown paths.
  * The composition root hands it every request that is not the console's or the operator's.
  */
-import { GatewayError } from "../core/error.ts";
+import type { Model } from "../core/endpoint.ts";
+import { GatewayError, toGatewayError } from "../core/error.ts";
+import type { JsonObject } from "../core/json.ts";
 import { type AnyDialect, DIALECTS } from "../dialects/index.ts";
 import { count } from "../gateway/count.ts";
 import { type Gateway, newRequestId, type Visit } from "../gateway/gateway.ts";
@@ -11,7 +13,7 @@ import { mayCall } from "../gateway/model.ts";
 import { commonHeaders, refuse } from "../gateway/respond.ts";
 import { messages } from "./anthropic.ts";
 import { gemini } from "./gemini.ts";
-import { geminiModelEntry, geminiModelList, modelEntry, modelList } from "./models.ts";
+import { geminiModelEntry, geminiModelList, messagesModelEntry, modelEntry, modelList } from "./models.ts";
 import { chatCompletions, compaction, completions, embeddings, responses } from "./openai.ts";
 import { credential, type Match, type Surface } from "./surface.ts";
 import { decodeSegment, type Place, queryParameter } from "./url.ts";
@@ -48,16 +50,20 @@ export function answerModelApi(
   connection: Connection,
 ): Response | Promise<Response> {
   const match = find(place);
-  const visit = toVisit(request, place, match ?? guess(place), connection);
+  const visit = toVisit(request, place, match ?? guess(request, place), connection);
   if (match && request.method === "POST")
     return match.action === "count" ? count(gateway, visit) : handle(gateway, visit);
   if (request.method === "OPTIONS") return preflight(request);
+  if (match) {
+    const refusal = refuse(visit, newRequestId(), wrongMethod(place));
+    refusal.headers.set("allow", "POST, OPTIONS");
+    return refusal;
+  }
   try {
-    if (match) throw wrongMethod(match);
     if (place.route === "models" || place.route.startsWith("models/")) return models(gateway, visit, place);
     throw new GatewayError("not_found", "There is nothing at this path.");
   } catch (error) {
-    return refuse(visit, newRequestId(), error as GatewayError);
+    return refuse(visit, newRequestId(), toGatewayError(error));
   }
 }
 
@@ -70,18 +76,24 @@ function toVisit(request: Request, place: Place, match: Match, connection: Conne
   };
 }
 
-/** Which format to answer an unknown path in. */
-function guess(place: Place): Match {
+/** Which format to answer in where the path belongs to no format, or to none that is known. */
+function guess({ headers, method }: Request, place: Place): Match {
   let dialect: AnyDialect = DIALECTS["openai-chat"];
-  if (place.beta || place.route.includes(":")) dialect = DIALECTS.gemini;
-  else if (place.route.startsWith("messages")) dialect = DIALECTS["anthropic-messages"];
-  else if (place.route.startsWith("responses")) dialect = DIALECTS["openai-responses"];
+  // Other formats have model ids with a colon too, and ask for them with GET.
+  const isVerb = method === "POST" && place.route.includes(":");
+  if (place.beta || isVerb || headers.has("x-goog-api-client")) dialect = DIALECTS.gemini;
+  else if (place.route.startsWith("messages") || headers.has("anthropic-version")) {
+    dialect = DIALECTS["anthropic-messages"];
+  } else if (place.route.startsWith("responses")) dialect = DIALECTS["openai-responses"];
   return { surface: "none", dialect, framing: "sse", path: {}, action: "answer" };
 }
 
-/** Codex tries a WebSocket at the Responses route first; 426 sends it to plain HTTP at once, where 404 costs it seven tries. */
-function wrongMethod(match: Match): GatewayError {
-  if (match.dialect.id === "openai-responses") {
+/**
+ * Codex tries a WebSocket at the Responses route first; 426 sends it to plain HTTP at once, where 404 costs it seven tries.
+ * A proxy in front may have taken the header away that asked for the upgrade.
+ */
+function wrongMethod(place: Place): GatewayError {
+  if (place.route === "responses") {
     return new GatewayError("upgrade_refused", "WebSockets are not offered here. Send the request with POST.");
   }
   return new GatewayError("method_not_allowed", "Send this request with POST.");
@@ -106,20 +118,30 @@ async function models(gateway: Gateway, visit: Visit, place: Place): Promise<Res
   const id = newRequestId();
   try {
     if (visit.request.method !== "GET" && visit.request.method !== "HEAD") {
+      if (place.route.includes(":")) throw new GatewayError("not_found", "Models have no such method here.");
       throw new GatewayError("method_not_allowed", "Ask for models with GET.");
     }
     const principal = await gateway.authenticate(visit);
     const shown = gateway.catalog.models.filter((model) => mayCall(principal, model));
     const headers = commonHeaders(id);
     if (place.route === "models") {
-      return Response.json(place.beta ? geminiModelList(shown) : modelList(shown), { headers });
+      return Response.json(listFor(visit.dialect.id, shown), { headers });
     }
     const wanted = gateway.catalog.find(decodeSegment(place.route.slice("models/".length)));
     if (!wanted || !shown.includes(wanted)) {
       throw new GatewayError("model_not_available", "There is no such model here.");
     }
-    return Response.json(place.beta ? geminiModelEntry(wanted) : modelEntry(wanted), { headers });
+    return Response.json(entryFor(visit.dialect.id)(wanted), { headers });
   } catch (error) {
-    return refuse(visit, id, error as GatewayError);
+    return refuse(visit, id, toGatewayError(error));
   }
+}
+
+function listFor(dialect: string, models: readonly Model[]): JsonObject {
+  return dialect === "gemini" ? geminiModelList(models) : modelList(models, entryFor(dialect));
+}
+
+function entryFor(dialect: string): (model: Model) => JsonObject {
+  if (dialect === "gemini") return geminiModelEntry;
+  return dialect === "anthropic-messages" ? messagesModelEntry : modelEntry;
 }

@@ -6,6 +6,7 @@ import type { Model } from "../core/endpoint.ts";
 import type { JsonObject } from "../core/json.ts";
 import { type Pico, picoToDollars } from "../core/money.ts";
 import { type Operation, operationsOf } from "../core/operation.ts";
+import { codexModels } from "./codex.ts";
 
 const NO_DATE = 0;
 
@@ -48,12 +49,26 @@ export function modelEntry(model: Model): JsonObject {
   };
 }
 
-/** The answer of `/v1/models`. Codex wants `models` beside `data`; the paging fields are Anthropic's. */
-export function modelList(models: readonly Model[]): JsonObject {
+/** A model as clients of the Messages format read it, who have a form of their own for abilities. */
+export function messagesModelEntry(model: Model): JsonObject {
+  return {
+    ...modelEntry(model),
+    capabilities: null,
+    max_input_tokens: model.contextTokens,
+    max_tokens: model.maxOutputTokens,
+    lifecycle: "active",
+    deprecated_at: null,
+    retires_at: null,
+    line: null,
+  };
+}
+
+/** The answer of `/v1/models`, of entries in the caller's form. Codex wants `models` beside `data`; the paging fields are Anthropic's. */
+export function modelList(models: readonly Model[], entry: (model: Model) => JsonObject = modelEntry): JsonObject {
   return {
     object: "list",
-    data: models.map(modelEntry),
-    models: [],
+    data: models.map(entry),
+    models: codexModels(models.filter((model) => operations(model).includes("generation"))),
     has_more: false,
     first_id: models[0]?.id ?? null,
     last_id: models.at(-1)?.id ?? null,
