@@ -10,17 +10,17 @@ import type { Authenticator } from "../identity/authenticate.ts";
 import type { KeyChange, Keys, StoredKey } from "../identity/keys.ts";
 import { OPERATOR_WORKSPACE, type Workspaces } from "../identity/workspaces.ts";
 import { type KeyUsage, NO_USAGE } from "../usage/by-key.ts";
-import { type Caller, check, type ManagementRoute } from "./route.ts";
+import { type Caller, check, type ManagementRoute, text } from "./route.ts";
 
 const MAX_NAME = 200;
 const MAX_MODELS = 200;
 const MAX_LIMIT_DOLLARS = 1_000_000_000;
 
-const name = z.string().min(1).max(MAX_NAME);
+const name = text(MAX_NAME);
 const limit = z.number().min(0).max(MAX_LIMIT_DOLLARS).nullable();
 const limitReset = z.enum(["daily", "weekly", "monthly"]).nullable();
 const expiresAt = z.iso.datetime({ offset: true }).nullable();
-const models = z.array(z.string().min(1).max(MAX_NAME)).min(1).max(MAX_MODELS).nullable();
+const models = z.array(text(MAX_NAME)).min(1).max(MAX_MODELS).nullable();
 const perWindow = z.number().int().min(1).max(10_000_000).nullable();
 
 const createSchema = z.strictObject({

@@ -3,7 +3,7 @@
  * These routes manage keys, workspaces and records; they never touch the path of a model call.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { z } from "zod";
+import { z } from "zod";
 import type { Principal } from "../core/call.ts";
 import { GatewayError, invalidRequest, toGatewayError } from "../core/error.ts";
 import { asObject, type JsonObject } from "../core/json.ts";
@@ -48,6 +48,16 @@ export function check<T>(schema: z.ZodType<T>, value: unknown): T {
   const issue = result.error.issues[0];
   const path = issue?.path.join(".") ?? "";
   throw invalidRequest(path ? `${path}: ${issue?.message}` : (issue?.message ?? "The body is not valid."), path);
+}
+
+/** Text of 1 to `max` characters that the database can hold: no NUL, no half of a surrogate pair. */
+export function text(max: number) {
+  const isPlain = (value: string) => !value.includes("\0") && value.isWellFormed();
+  return z
+    .string()
+    .min(1)
+    .max(max)
+    .refine(isPlain, "Invalid input: expected text without NUL and without half characters");
 }
 
 /** The parameters of a path that fits a route; undefined when it doesn't. */

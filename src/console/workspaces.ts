@@ -6,11 +6,11 @@ import { z } from "zod";
 import type { JsonObject } from "../core/json.ts";
 import { type Nano, nanoToDollars } from "../core/money.ts";
 import type { Workspace, Workspaces } from "../identity/workspaces.ts";
-import { check, type ManagementRoute } from "./route.ts";
+import { check, type ManagementRoute, text } from "./route.ts";
 
 const createSchema = z.strictObject({
-  name: z.string().min(1).max(200),
-  plan: z.string().min(1).max(100).optional(),
+  name: text(200),
+  plan: text(100).optional(),
 });
 
 function entry(workspace: Workspace): JsonObject {

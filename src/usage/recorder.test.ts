@@ -253,7 +253,9 @@ eachDatabase((store) => {
       expect(await read(one.id, other.workspaceId)).toBeUndefined();
       await recorder.drain(DRAIN_MS);
       expect(await read(one.id, other.workspaceId)).toBeUndefined();
-      expect(await read("req_unknown")).toBeUndefined();
+      for (const id of ["req_unknown", "", "a\0b", "\ud800", "x".repeat(100_000)]) {
+        expect(await read(id)).toBeUndefined();
+      }
     });
   });
 

@@ -9,6 +9,9 @@ import type { Recorder } from "./recorder.ts";
 
 type Row = Record<string, unknown>;
 
+/** What an id can be at all; other text would be an error to the database. */
+const ID = /^[\x21-\x7e]{1,100}$/;
+
 /** The record of a call of that workspace; undefined when there is none, or it is another workspace's. */
 export async function findRecord(
   sql: SQL,
@@ -16,6 +19,7 @@ export async function findRecord(
   id: string,
   workspaceId: string,
 ): Promise<CallRecord | undefined> {
+  if (!ID.test(id)) return undefined;
   const queued = recorder.pending(id);
   if (queued) return queued.workspaceId === workspaceId ? queued : undefined;
   const rows = (await sql`
