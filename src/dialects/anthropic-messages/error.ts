@@ -153,7 +153,7 @@ export function errorDocument(error: GatewayError, requestId: string): JsonObjec
 export function encodeError(error: GatewayError, requestId: string): ErrorReply {
   const headers: Record<string, string> = {};
   if (!error.retryHelps) headers["x-should-retry"] = "false";
-  if (error.retryAfterMs !== undefined) {
+  if (error.retryHelps && error.retryAfterMs !== undefined) {
     headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
   }
   return { status: error.status, body: errorDocument(error, requestId), headers };
