@@ -24,14 +24,26 @@ export function createLog(settings: { level: Level; format: "json" | "text"; wri
 }
 
 function toJson(level: Level, message: string, fields: Record<string, unknown> | undefined): string {
-  return JSON.stringify({ time: new Date().toISOString(), level, message, ...fields });
+  return JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }, writable);
 }
 
 function toText(level: Level, message: string, fields: Record<string, unknown> | undefined): string {
   const time = new Date().toISOString().slice(11, 19);
   const more = Object.entries(fields ?? {})
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value, writable)}`)
     .join(" ");
-  return `${time} ${level.padEnd(5)} ${message}${more ? ` ${more}` : ""}`;
+  return oneLine(`${time} ${level.padEnd(5)} ${message}${more ? ` ${more}` : ""}`);
+}
+
+/** Amounts are bigints, which JSON has no form for. */
+function writable(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? value.toString() : value;
+}
+
+/** What others wrote must neither begin a line of its own nor move the terminal's cursor. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) =>
+    character === "\n" ? "\\n" : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
