@@ -306,3 +306,17 @@ test("a strict tool with optional properties is strict for this API alone, whose
   expect(decoded.tools?.[0]).not.toHaveProperty("strict");
   expect(encode(decoded).body.tools).toMatchObject(tools);
 });
+
+test("of more than four cache marks the last stay, and the request keeps its own", () => {
+  const text = (value: string) => ({ type: "text", text: value, cache: { ttl: "5m" } }) as const;
+  const messages: Message[] = [{ role: "user", content: ["a", "b", "c", "d"].map(text) }];
+  const value = { type: "web_search_20250305", name: "web_search", cache_control: { type: "ephemeral" } };
+  const tools: CanonicalRequest["tools"] = [
+    { type: "server", kind: "web-search", dialect: "anthropic-messages", value },
+  ];
+  const { body, losses } = encode({ messages, tools });
+  expect(body.tools).toEqual([{ type: "web_search_20250305", name: "web_search" }]);
+  expect(JSON.stringify(body).split("cache_control")).toHaveLength(5);
+  expect(losses).toEqual(["cache altered"]);
+  expect(value.cache_control).toEqual({ type: "ephemeral" });
+});

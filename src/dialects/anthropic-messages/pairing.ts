@@ -28,7 +28,7 @@ export function pairCalls(turns: readonly Turn[], losses: Losses): Turn[] {
   const walk: Walk = { waiting: resultsById(turns), taken: new Set(), ids: new Set(), losses };
   const paired: Turn[] = [];
   let answers: JsonObject[] = [];
-  for (const [index, turn] of turns.entries()) {
+  for (const turn of turns) {
     if (turn.role !== "user") {
       if (answers.length > 0) paired.push({ role: "user", blocks: answers, fields: {} });
       answers = [];
@@ -38,9 +38,7 @@ export function pairCalls(turns: readonly Turn[], losses: Losses): Turn[] {
       continue;
     }
     if (turn.role === "assistant") {
-      // An answer begun by the caller is not a call that was made.
-      const begun = index === turns.length - 1;
-      const blocks = begun ? turn.blocks : turn.blocks.map((block) => takeAnswer(block, answers, walk));
+      const blocks = turn.blocks.map((block) => takeAnswer(block, answers, walk));
       paired.push({ ...turn, blocks });
       continue;
     }

@@ -2,7 +2,8 @@
  * Writes a canonical request as a Messages body for an upstream.
  * `convert` calls it once per attempt; what the API cannot say is reported as a loss.
  */
-import { asArray, asObject, type JsonObject } from "../../core/json.ts";
+import { asArray, asObject, type Json, type JsonObject } from "../../core/json.ts";
+import type { Losses } from "../../core/loss.ts";
 import type { CanonicalRequest, Extras, OutputFormat } from "../../core/request.ts";
 import {
   type EncodedRequest,
@@ -48,7 +49,44 @@ export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): 
   body.max_tokens ??= target.maxOutputTokens;
   if (body.tools === undefined) offerHistoricTools(body);
   settleThinking(body, scope);
+  limitMarks(body, losses);
   return { body, losses: losses.list() };
+}
+
+/** The API takes no more marks than this; later ones cache what the earlier would have. */
+const MAX_MARKS = 4;
+
+/** Leaves the first marks out where there are too many. */
+function limitMarks(body: JsonObject, losses: Losses): void {
+  const lists = ["tools", "system", "messages"].filter((key) => Array.isArray(body[key]));
+  let surplus = (asObject(body.cache_control) ? 1 : 0) - MAX_MARKS;
+  for (const key of lists) surplus += countMarks(body[key]);
+  if (surplus <= 0) return;
+  losses.add("cache", "altered");
+  // What stands in the body may belong to the request, which later attempts read again: so copies are made.
+  const without = (value: Json | undefined): Json[] =>
+    asArray(value).map((item) => {
+      const block = asObject(item);
+      if (!block || surplus <= 0 || countMarks([block]) === 0) return item;
+      const copy: JsonObject = Array.isArray(block.content)
+        ? { ...block, content: without(block.content) }
+        : { ...block };
+      if (surplus > 0 && asObject(copy.cache_control)) {
+        delete copy.cache_control;
+        surplus -= 1;
+      }
+      return copy;
+    });
+  for (const key of lists) body[key] = without(body[key]);
+}
+
+function countMarks(value: Json | undefined): number {
+  let count = 0;
+  for (const item of asArray(value)) {
+    const block = asObject(item);
+    if (block) count += (asObject(block.cache_control) ? 1 : 0) + countMarks(block.content);
+  }
+  return count;
 }
 
 const FIELDS: FieldEncoders = {

@@ -16,6 +16,7 @@ import type {
 } from "../../core/request.ts";
 import { carrySignature } from "../../core/signature.ts";
 import { loseForeignExtras } from "../dialect.ts";
+import { opaqueText } from "../opaque-text.ts";
 import { visibleSystem } from "../system-text.ts";
 import { type ToolNames, wrapCustomInput } from "../tool-names.ts";
 import { callIdFor } from "./call-ids.ts";
@@ -63,10 +64,19 @@ function instructionRole(own: JsonObject | undefined, { quirks }: MessageScope):
 }
 
 /** The turns in order. */
-export function encodeMessages(messages: Message[], scope: MessageScope): JsonObject[] {
+export function encodeMessages(messages: readonly Message[], scope: MessageScope): JsonObject[] {
   const encoded: JsonObject[] = [];
+  let media: JsonObject[] = [];
+  // Nothing may stand between the results of one turn.
+  const attach = () => {
+    if (media.length === 0) return;
+    scope.losses.add("messages.tool-result.media", "altered");
+    encoded.push({ role: "user", content: media });
+    media = [];
+  };
   for (const message of messages) {
     const own = loseForeignExtras(message.extras, ID, scope.losses, "messages");
+    if (message.role !== "tool") attach();
     switch (message.role) {
       case "system":
         encoded.push(
@@ -83,9 +93,10 @@ export function encodeMessages(messages: Message[], scope: MessageScope): JsonOb
         break;
       }
       case "tool":
-        encoded.push(...encodeResults(message.content, scope));
+        encoded.push(...encodeResults(message.content, media, scope));
     }
   }
+  attach();
   return encoded;
 }
 
@@ -116,6 +127,14 @@ function isBare(wire: JsonObject): boolean {
 
 function loseOpaque({ value }: OpaquePart, scope: MessageScope): void {
   scope.losses.add(`messages.${typeof value.type === "string" ? value.type : "part"}`);
+}
+
+/** Of what other formats say in a word of their own, the few kinds that the model has to read. */
+function inWords(part: OpaquePart, scope: MessageScope): TextPart[] {
+  const text = opaqueText(part);
+  if (text === undefined) loseOpaque(part, scope);
+  else scope.losses.add(`messages.${part.value.type}`, "altered");
+  return text === undefined ? [] : [{ type: "text", text }];
 }
 
 function loseCache(part: Part, scope: MessageScope): void {
@@ -265,19 +284,14 @@ function markMessage(wire: JsonObject, part: Part, scope: MessageScope): void {
 
 type ToolContent = Extract<Message, { role: "tool" }>["content"];
 
-/** Each result as its own message; images and files, which a tool message cannot hold, follow as the user's. */
-function encodeResults(parts: ToolContent, scope: MessageScope): JsonObject[] {
+/** Each result as its own message; images and files, which a tool message cannot hold, are gathered for the user's. */
+function encodeResults(parts: ToolContent, media: JsonObject[], scope: MessageScope): JsonObject[] {
   const messages: JsonObject[] = [];
-  const media: JsonObject[] = [];
   for (const part of parts) {
     if (part.type === "opaque") {
       if (part.dialect === ID) messages.push(part.value);
       else loseOpaque(part, scope);
     } else messages.push(encodeResult(part, media, scope));
-  }
-  if (media.length > 0) {
-    scope.losses.add("messages.tool-result.media", "altered");
-    messages.push({ role: "user", content: media });
   }
   return messages;
 }
@@ -291,7 +305,7 @@ function encodeResult(part: ToolResultPart, media: JsonObject[], scope: MessageS
     else if (content.type !== "opaque") {
       const wire = encodeMedia(content as MediaPart, scope);
       if (wire) attached.push(wire);
-    } else loseOpaque(content, scope);
+    } else texts.push(...inWords(content, scope));
   }
   if (attached.length > 0) {
     media.push({ type: "text", text: `Attached to the result of tool call ${part.callId}:` }, ...attached);

@@ -2,7 +2,7 @@
  * A canonical request as a Chat body: one entry for each canonical field, so that the compiler names a forgotten one.
  * The upstream's side of `convert`; deviations of imitators come in as quirks.
  */
-import { asObject, type Json, type JsonObject } from "../../core/json.ts";
+import { asArray, asObject, type Json, type JsonObject } from "../../core/json.ts";
 import type {
   CanonicalRequest,
   CustomTool,
@@ -21,6 +21,8 @@ import {
   loseForeignExtras,
   verbatim,
 } from "../dialect.ts";
+import { JSON_INSTRUCTION, speaksOfJson } from "../json-wish.ts";
+import { pairCalls } from "../pairing.ts";
 import { budgetToEffort, fitEffort } from "../reasoning.ts";
 import { customToolAsFunction, type ToolNames, toolNames, withoutNamesakes } from "../tool-names.ts";
 import { encodeMessages, encodeSystem, type MessageScope } from "./messages-encode.ts";
@@ -42,6 +44,7 @@ const HARMLESS: Readonly<Record<string, ReadonlySet<string>>> = {
 export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): EncodedRequest {
   const { body, losses } = encodeFields(request, target, FIELDS);
   finishTools(body);
+  finishFormat(body, target);
   addExtras(body, target.quirks.adds);
   return { body, losses: losses.list() };
 }
@@ -52,6 +55,12 @@ function finishTools(body: JsonObject): void {
     delete body.tool_choice;
     delete body.parallel_tool_calls;
   }
+}
+
+/** A JSON answer may only be asked for where a message speaks of JSON. */
+function finishFormat(body: JsonObject, { quirks }: EncodeTarget): void {
+  if (asObject(body.response_format)?.type !== "json_object" || speaksOfJson(body.messages)) return;
+  body.messages = [{ role: quirks.systemRole ?? "system", content: JSON_INSTRUCTION }, ...asArray(body.messages)];
 }
 
 /** A field that only imitators know. */
@@ -92,7 +101,9 @@ const FIELDS: FieldEncoders = {
   },
   messages: (messages, body, scope) => {
     const before = Array.isArray(body.messages) ? body.messages : [];
-    body.messages = [...before, ...encodeMessages(messages, messageScope(scope))];
+    // Functions of the old kind have no ids to pair by.
+    const paired = usesLegacyFunctions(scope.request) ? messages : pairCalls(messages, scope.losses);
+    body.messages = [...before, ...encodeMessages(paired, messageScope(scope))];
   },
   tools: encodeTools,
   toolChoice: encodeToolChoice,

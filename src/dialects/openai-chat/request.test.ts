@@ -233,6 +233,8 @@ describe("legacy functions", () => {
   });
 });
 
+const call = (id: string) => ({ type: "tool-call", id, name: "f", kind: "function", arguments: "{}" }) as const;
+
 describe("encoding for upstreams", () => {
   test("usage is always asked for in a stream, unless the upstream refuses", () => {
     expect(encode({}, {}, { stream: true }).body.stream_options).toEqual({ include_usage: true });
@@ -279,7 +281,7 @@ describe("encoding for upstreams", () => {
     expect(messages[0]?.tool_calls).toEqual([
       { id: "1", type: "function", function: { name: "ns__patch", arguments: '{"input":"a \\"b\\""}' } },
     ]);
-    expect(losses).toEqual(["tools.custom"]);
+    expect(losses.sort()).toEqual(["messages.tool-call", "tools.custom"]);
     const native = encode(request, { customTools: true });
     expect(native.messages[0]?.tool_calls).toEqual([
       { id: "1", type: "custom", custom: { name: "ns__patch", input: 'a "b"' } },
@@ -299,6 +301,7 @@ describe("encoding for upstreams", () => {
   test("images that a tool returned follow its results as the user's", () => {
     const image = { type: "image" as const, source: { type: "url" as const, url: "https://example.com/a.png" } };
     const messages: Message[] = [
+      { role: "assistant", content: [call("1"), call("2")] },
       {
         role: "tool",
         content: [
@@ -308,8 +311,8 @@ describe("encoding for upstreams", () => {
       },
     ];
     const encoded = encode({ messages });
-    expect(encoded.messages.map((message) => message.role)).toEqual(["tool", "tool", "user"]);
-    expect(encoded.messages[0]).toEqual({ role: "tool", tool_call_id: "1", content: "see" });
+    expect(encoded.messages.map((message) => message.role)).toEqual(["assistant", "tool", "tool", "user"]);
+    expect(encoded.messages[1]).toEqual({ role: "tool", tool_call_id: "1", content: "see" });
     expect(encoded.losses).toEqual(["messages.tool-result.media"]);
   });
 
@@ -355,6 +358,7 @@ describe("encoding for upstreams", () => {
       extras: { "anthropic-messages": { context_management: {} }, "openai-responses": { store: false } },
       messages: [
         user([{ type: "file", source: { type: "url", url: "https://example.com/a.pdf" } }]),
+        { role: "assistant", content: [call("1")] },
         { role: "tool", content: [{ type: "tool-result", callId: "1", kind: "function", content: [], isError: true }] },
       ],
     });

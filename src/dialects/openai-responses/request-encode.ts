@@ -16,7 +16,10 @@ import {
   verbatim,
   writtenElsewhere,
 } from "../dialect.ts";
+import { JSON_INSTRUCTION, speaksOfJson } from "../json-wish.ts";
+import { pairCalls } from "../pairing.ts";
 import { budgetToEffort, fitEffort, toEffort } from "../reasoning.ts";
+import { visibleSystem } from "../system-text.ts";
 import { encodeInputContent } from "./content.ts";
 import { additionalTools } from "./input-decode.ts";
 import { encodeHistory } from "./items-encode.ts";
@@ -40,7 +43,15 @@ export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): 
   restoreFields(body, transport);
   body.store ??= false;
   encodeInclude(request, target, body, asArray(include));
+  finishFormat(body, target);
   return { body, losses: losses.list() };
+}
+
+/** A JSON answer may only be asked for where the input speaks of JSON. */
+function finishFormat(body: JsonObject, { quirks }: EncodeTarget): void {
+  if (asObject(asObject(body.text)?.format)?.type !== "json_object" || speaksOfJson(body.input)) return;
+  const content = [{ type: "input_text", text: JSON_INSTRUCTION }];
+  body.input = [{ type: "message", role: quirks.systemRole ?? "developer", content }, ...asArray(body.input)];
 }
 
 const FIELDS: FieldEncoders = {
@@ -110,8 +121,18 @@ export function wireReasoning(extras: Extras | undefined): JsonObject | undefine
 function encodeInput(messages: Message[], body: JsonObject, { request, target, losses }: FieldScope): void {
   const input: JsonObject[] = [];
   encodeSystem(request.system ?? [], body, input, target, losses);
-  for (const message of messages) encodeMessage(message, input, target, losses);
+  const known = continuesElsewhere(request, messages) ? messages : pairCalls(messages, losses);
+  for (const message of known) encodeMessage(message, input, target, losses);
   body.input = input;
+}
+
+/** Whether the calls that the results answer may stand in what the provider has kept. */
+function continuesElsewhere(request: CanonicalRequest, messages: readonly Message[]): boolean {
+  const { previous_response_id: id, conversation } = request.extras?.[OWN] ?? {};
+  if (id || conversation) return true;
+  return messages.some(({ content }) =>
+    content.some((part) => part.type === "opaque" && part.value.type === "item_reference"),
+  );
 }
 
 function encodeSystem(
@@ -123,7 +144,7 @@ function encodeSystem(
 ): void {
   let content: JsonObject[] | undefined;
   let roleBefore: string | undefined;
-  for (const part of system) {
+  for (const part of visibleSystem(system)) {
     const notes = own(part);
     if (notes?.$instructions && body.instructions === undefined) {
       body.instructions = part.text;

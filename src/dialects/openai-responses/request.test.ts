@@ -298,8 +298,11 @@ describe("towards an upstream", () => {
         },
       ],
     });
-    expect(body.input).toEqual([{ type: "function_call", call_id: "c", name: "f", arguments: "{}" }]);
-    expect(losses.map(({ field }) => field)).toEqual(["messages.thinking", "messages.signature"]);
+    expect(body.input).toMatchObject([
+      { type: "function_call", call_id: "c", name: "f", arguments: "{}" },
+      { type: "function_call_output", call_id: "c" },
+    ]);
+    expect(losses.map(({ field }) => field)).toEqual(["messages.tool-call", "messages.thinking", "messages.signature"]);
   });
 
   test("a long id of an end user is left out, short ones go where they came from", () => {
