@@ -23,7 +23,7 @@ import {
 import { factsOf } from "./wire/facts.ts";
 import { carry, chanceFrom, convertOf, relayOf } from "./wire/relays.ts";
 import { difference, expected, streamText, throughBody, toldBy } from "./wire/replies.ts";
-import { convertRequest, misplacedText, missingFacts } from "./wire/requests.ts";
+import { convertRequest, garbled, misplacedText, missingFacts } from "./wire/requests.ts";
 import { requestValidators } from "./wire/schemas.ts";
 import { createAsker, MODELS } from "./wire/simulated.ts";
 
@@ -126,6 +126,29 @@ describe.skipIf(!present)(title("recorded requests in every other dialect"), () 
             row.asked += 1;
             if (complaint === undefined) row.taken += 1;
             else if (!isAllowed(file, complaint)) faults.push(`${model} from ${file}: ${complaint}`);
+          }
+        }
+      }
+      expect(faults).toEqual([]);
+    },
+    SLOW_MS,
+  );
+
+  test(
+    "histories that were cut, doubled or rearranged are made whole",
+    async () => {
+      const ask = createAsker();
+      const chance = chanceFrom(1_726);
+      const faults: string[] = [];
+      for (const [from, to] of PAIRS) {
+        for (const source of requests[from]) {
+          const spoilt = garbled(source, chance);
+          const request = spoilt && decodeRequest(spoilt);
+          if (!request) continue;
+          for (const model of MODELS[to]) {
+            const complaint = await ask(request, to, model);
+            if (complaint && !isAllowed(source.file, complaint))
+              faults.push(`${model} from ${source.file}: ${complaint}`);
           }
         }
       }

@@ -7,8 +7,9 @@ import type { Loss } from "../../src/core/loss.ts";
 import type { CanonicalRequest, DialectId } from "../../src/core/request.ts";
 import { DIALECTS } from "../../src/dialects/index.ts";
 import { toolNames } from "../../src/dialects/tool-names.ts";
-import { targetFor } from "./exchanges.ts";
+import { type MainDialect, type SourceRequest, targetFor } from "./exchanges.ts";
 import { type Fact, type FactKind, leaves } from "./facts.ts";
+import type { Chance } from "./relays.ts";
 
 export interface Converted {
   body: JsonObject;
@@ -19,6 +20,30 @@ export interface Converted {
 export function convertRequest(request: CanonicalRequest, to: DialectId): Converted {
   const { body, losses } = DIALECTS[to].encodeRequest(request, targetFor(request));
   return { body: JSON.parse(JSON.stringify(body)) as JsonObject, losses };
+}
+
+/** Where a format keeps the conversation. */
+const HISTORY: Record<MainDialect, string> = {
+  "openai-chat": "messages",
+  "openai-responses": "input",
+  "anthropic-messages": "messages",
+  gemini: "contents",
+};
+
+/** The request with its conversation cut, doubled, shortened or rearranged, as clients do; undefined for a single turn. */
+export function garbled(source: SourceRequest, chance: Chance): SourceRequest | undefined {
+  const field = HISTORY[source.from];
+  const turns = source.body[field];
+  if (!Array.isArray(turns) || turns.length < 2) return undefined;
+  const copy = structuredClone(turns);
+  const at = chance(copy.length);
+  const other = chance(copy.length);
+  const way = chance(4);
+  if (way === 0) copy.splice(at, 1);
+  else if (way === 1) copy.splice(at, 0, structuredClone(copy[other] as Json));
+  else if (way === 2) copy.splice(0, at);
+  else [copy[at], copy[other]] = [copy[other] as Json, copy[at] as Json];
+  return { ...source, body: { ...source.body, [field]: copy } };
 }
 
 /** The losses that may name the absence of a kind of fact. */
