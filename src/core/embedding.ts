@@ -95,7 +95,7 @@ function fromBase64(text: string): number[] | undefined {
   for (let at = 0; at < bytes.length; at += BYTES_PER_FLOAT) {
     const value = view.getFloat32(at, true);
     if (!Number.isFinite(value)) return undefined;
-    // The shortest text of the float itself, not of the double that holds it.
+    // Only the digits that the float has, not those of the double that holds it.
     vector.push(Number(value.toPrecision(DIGITS_PER_FLOAT)));
   }
   return vector;
