@@ -71,15 +71,27 @@ export async function createKeys(
   });
 }
 
+/** Every key, page by page. */
+async function allKeys(ask: Ask): Promise<JsonObject[]> {
+  const found: JsonObject[] = [];
+  for (;;) {
+    const { data } = await ask("GET", `keys?offset=${found.length}`);
+    const page = asArray(data)
+      .map(asObject)
+      .filter((entry) => entry !== undefined);
+    if (page.length === 0) return found;
+    found.push(...page);
+  }
+}
+
 /** `keys list`: a line a key. */
 export async function listKeys(config: Config, log: Log, print: (text: string) => void): Promise<void> {
   await withApi(config, log, async (ask) => {
-    const { data } = await ask("GET", "keys");
-    for (const key of asArray(data).map(asObject)) {
-      if (!key) continue;
+    for (const key of await allKeys(ask)) {
       const state = key.disabled ? "disabled" : "enabled";
+      const name = String(key.name).replace(/\p{Cc}/gu, "?");
       print(
-        `${String(key.hash).slice(0, 12)}  ${String(key.label).padEnd(20)}  ${state.padEnd(8)}  $${key.usage}  ${key.name}`,
+        `${String(key.hash).slice(0, 12)}  ${String(key.label).padEnd(20)}  ${state.padEnd(8)}  $${key.usage}  ${name}`,
       );
     }
   });
@@ -95,9 +107,8 @@ export async function revokeKey(
   if (!hash || hash.length < 8)
     throw new UsageError("keys revoke needs at least 8 characters of a key's hash (see keys list)");
   await withApi(config, log, async (ask) => {
-    const { data } = await ask("GET", "keys");
-    const found = asArray(data)
-      .map((entry) => asString(asObject(entry)?.hash) ?? "")
+    const found = (await allKeys(ask))
+      .map((entry) => asString(entry.hash) ?? "")
       .filter((candidate) => candidate.startsWith(hash));
     if (found.length !== 1) throw new UsageError(`${found.length} keys have a hash that begins with ${hash}`);
     await ask("DELETE", `keys/${found[0]}`);
