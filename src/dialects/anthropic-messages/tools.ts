@@ -16,6 +16,9 @@ const LENIENT_TOOL_FIELDS = new Set(["type", "name", "description", "input_schem
 /** The API takes no more strict tools than this in one request. */
 const MAX_STRICT_TOOLS = 20;
 
+/** What Claude Code offers so that its provider looks for tools that come later. Nobody can call it, and others need none. */
+const PLACEHOLDER = "DeferredToolPlaceholder";
+
 /** The tools in canonical form: the caller's own as functions, all with a `type` of their own verbatim. */
 export function decodeTools(tools: readonly Json[]): Tool[] {
   return tools.map((item, index) => {
@@ -24,6 +27,9 @@ export function decodeTools(tools: readonly Json[]): Tool[] {
     const type = optionalString(tool, "type", path);
     if (type !== undefined && type !== "custom") {
       return { type: "server", kind: serverKind(type), dialect: OWN, value: tool };
+    }
+    if (tool.name === PLACEHOLDER && tool.defer_loading === true) {
+      return { type: "server", kind: "deferred-tools", dialect: OWN, value: tool };
     }
     const description = optionalString(tool, "description", path);
     const parameters = optionalObject(tool, "input_schema", path);

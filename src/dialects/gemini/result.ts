@@ -4,7 +4,8 @@
  */
 import { asString, type Json, type JsonObject } from "../../core/json.ts";
 import type { Losses } from "../../core/loss.ts";
-import type { ToolResultContent, ToolResultPart } from "../../core/request.ts";
+import type { OpaquePart, ToolResultContent, ToolResultPart } from "../../core/request.ts";
+import { opaqueText } from "../opaque-text.ts";
 import { encodeMedia, jsonObjectText, type MediaPart } from "./media.ts";
 import { GEMINI } from "./wire.ts";
 
@@ -47,7 +48,7 @@ export function encodeResult(result: ToolResultPart, losses: Losses): EncodedRes
     if (part.type === "text") texts.push(part.text);
     else if (part.type === "opaque") {
       if (part.dialect === GEMINI) media.push(part.value);
-      else texts.push(opaqueText(part.value, losses));
+      else texts.push(inWords(part, losses));
     } else {
       const encoded = encodeMedia(part);
       if (!encoded) losses.add(`messages.${part.type}`);
@@ -58,11 +59,10 @@ export function encodeResult(result: ToolResultPart, losses: Losses): EncodedRes
   return { response: responseObject(texts, result.isError === true, media.length > 0), media };
 }
 
-/** A result's content that only its origin knows is told to the model as its JSON: a tool reference, for one, names the tool. */
-function opaqueText(value: JsonObject, losses: Losses): string {
-  losses.add(`messages.${asString(value.type) ?? "opaque"}`, "altered");
-  const name = asString(value.tool_name);
-  return name === undefined ? JSON.stringify(value) : `Tool ${name} is now available.`;
+/** A result's content that only its origin knows is told to the model in words, or as its JSON. */
+function inWords(part: OpaquePart, losses: Losses): string {
+  losses.add(`messages.${asString(part.value.type) ?? "opaque"}`, "altered");
+  return opaqueText(part) ?? JSON.stringify(part.value);
 }
 
 function responseObject(texts: string[], isError: boolean, hasMedia: boolean): JsonObject {

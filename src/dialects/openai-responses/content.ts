@@ -15,6 +15,7 @@ import type {
   ToolResultContent,
 } from "../../core/request.ts";
 import { loseForeignExtras } from "../dialect.ts";
+import { opaqueText } from "../opaque-text.ts";
 import { asExtras, dataUrl, leftover, OWN, own, restoreFields, sourceOfUrl, withField } from "./wire.ts";
 
 const TEXT_FIELDS = new Set(["type", "text", "annotations", "logprobs"]);
@@ -166,7 +167,7 @@ function mediaTypeOf(filename: string | undefined): string {
 /** A piece of a user's message or tool output on the wire; undefined, with a loss, for what the format cannot say. */
 export function encodeInputContent(part: ToolResultContent, losses: Losses): JsonObject | undefined {
   if (part.type === "opaque") {
-    return part.dialect === OWN ? part.value : encodeForeign(part.value, losses);
+    return part.dialect === OWN ? part.value : encodeForeign(part, losses);
   }
   const fields = loseForeignExtras(part.extras, OWN, losses, "messages");
   const encoded =
@@ -181,11 +182,11 @@ export function encodeInputContent(part: ToolResultContent, losses: Losses): Jso
   return encoded;
 }
 
-/** Of what other formats say in a word of their own, a tool that was found is told in words, since the model has to know. */
-function encodeForeign(value: JsonObject, losses: Losses): JsonObject | undefined {
-  const found = value.type === "tool_reference" ? asString(value.tool_name) : undefined;
-  losses.add(`messages.${asString(value.type) ?? "opaque"}`, found === undefined ? "dropped" : "altered");
-  return found === undefined ? undefined : { type: "input_text", text: `The tool ${found} is available now.` };
+/** Of what other formats say in a word of their own, the few kinds that the model has to read are told in words. */
+function encodeForeign(part: OpaquePart, losses: Losses): JsonObject | undefined {
+  const text = opaqueText(part);
+  losses.add(`messages.${asString(part.value.type) ?? "opaque"}`, text === undefined ? "dropped" : "altered");
+  return text === undefined ? undefined : { type: "input_text", text };
 }
 
 function encodeImage(part: ImagePart, losses: Losses): JsonObject | undefined {
