@@ -42,38 +42,40 @@ function requestOf(id: EmbeddingDialectId, { request, response }: Recording) {
   return dialect.decodeRequest({ model: "m", input: vectors.map(() => "a") }, {});
 }
 
+function testAnswer(id: EmbeddingDialectId, recording: Recording): void {
+  const dialect = EMBEDDING_DIALECTS[id];
+  const body = recording.response.body as JsonObject;
+  const request = requestOf(id, recording);
+
+  test(`${recording.file}: the answer says what it says, and comes back as it was`, () => {
+    const reply = dialect.decodeReply(body);
+    const { vectors, tokens } = said(body);
+    expect(reply.vectors as Json[]).toEqual(vectors);
+    expect(reply.vectors).toHaveLength(request.inputs.length);
+    expect(reply.usage && promptTokens(reply.usage)).toBe(tokens);
+    const back = dialect.encodeReply(reply, { model: "m", request });
+    expect(said(back)).toEqual({ vectors, tokens });
+  });
+
+  test(`${recording.file}: the answer becomes one of the other format`, () => {
+    const reply = dialect.decodeReply(body);
+    const told = other(id).encodeReply(reply, { model: "m", request });
+    const { vectors, tokens = 0 } = said(body);
+    expect(other(id).decodeReply(told)).toMatchObject({ vectors });
+    expect(said(told).tokens ?? 0).toBe(tokens);
+    const text = encodeVector(reply.vectors[0] ?? "", "base64") as string;
+    const floats = Array.from(Float32Array.from(vectors[0] as number[]));
+    expect(Array.from(new Float32Array(Uint8Array.from(Buffer.from(text, "base64")).buffer))).toEqual(floats);
+  });
+}
+
 for (const id of EMBEDDING_DIALECT_IDS) {
   const dialect = EMBEDDING_DIALECTS[id];
   describe(`recordings of ${id}`, () => {
     if (!haveRecordings()) test.skip(SKIP_REASON, () => {});
     const all = recordings(APIS[id]);
 
-    for (const recording of all.filter(({ response }) => response.status < FAILED)) {
-      const body = recording.response.body as JsonObject;
-      const request = haveRecordings() ? requestOf(id, recording) : undefined;
-      if (!request) continue;
-
-      test(`${recording.file}: the answer says what it says, and comes back as it was`, () => {
-        const reply = dialect.decodeReply(body);
-        const { vectors, tokens } = said(body);
-        expect(reply.vectors as Json[]).toEqual(vectors);
-        expect(reply.vectors).toHaveLength(request.inputs.length);
-        expect(reply.usage && promptTokens(reply.usage)).toBe(tokens);
-        const back = dialect.encodeReply(reply, { model: "m", request });
-        expect(said(back)).toEqual({ vectors, tokens });
-      });
-
-      test(`${recording.file}: the answer becomes one of the other format`, () => {
-        const reply = dialect.decodeReply(body);
-        const told = other(id).encodeReply(reply, { model: "m", request });
-        const { vectors, tokens = 0 } = said(body);
-        expect(other(id).decodeReply(told)).toMatchObject({ vectors });
-        expect(said(told).tokens ?? 0).toBe(tokens);
-        const text = encodeVector(reply.vectors[0] ?? "", "base64") as string;
-        const floats = Array.from(Float32Array.from(vectors[0] as number[]));
-        expect(Array.from(new Float32Array(Uint8Array.from(Buffer.from(text, "base64")).buffer))).toEqual(floats);
-      });
-    }
+    for (const recording of all.filter(({ response }) => response.status < FAILED)) testAnswer(id, recording);
 
     for (const { file, request, tags } of all) {
       if (!request) continue;
