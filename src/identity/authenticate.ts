@@ -29,43 +29,21 @@ export interface Authenticator {
 
 const MISSING = "No API key was given. Send it as `Authorization: Bearer …`, `x-api-key` or `x-goog-api-key`.";
 
-/** An authenticator over a look-up. `onLoaded` sees every key that was read from the database. */
-export function createAuthenticator(settings: {
+interface Lookup {
   find: (hash: string) => Promise<KeyWithWorkspace | undefined>;
   nowMs: () => number;
   onLoaded?: (key: KeyWithWorkspace) => void;
-}): Authenticator {
+}
+
+/** An authenticator over a look-up. `onLoaded` sees every key that was read from the database. */
+export function createAuthenticator(settings: Lookup): Authenticator {
   const cache = new Map<string, CacheEntry>();
   const underWay = new Map<string, Promise<CacheEntry>>();
-
-  async function load(hash: string): Promise<CacheEntry> {
-    let key: KeyWithWorkspace | undefined;
-    try {
-      key = await settings.find(hash);
-    } catch (error) {
-      throw new GatewayError(
-        "service_unavailable",
-        "The gateway cannot verify keys at the moment. Try again shortly.",
-        {
-          detail: error instanceof Error ? error.message : String(error),
-          retryAfterMs: 2000,
-          cause: error,
-        },
-      );
-    }
-    if (key) settings.onLoaded?.(key);
-    const entry: CacheEntry = {
-      key,
-      principal: key && toPrincipal(key),
-      freshUntilMs: settings.nowMs() + KEY_CACHE_MS,
-    };
-    return entry;
-  }
 
   function once(hash: string): Promise<CacheEntry> {
     const running = underWay.get(hash);
     if (running) return running;
-    const promise = load(hash).then(
+    const promise = load(settings, hash).then(
       (entry) => {
         if (finished(hash, promise)) keep(hash, entry);
         return entry;
@@ -103,6 +81,21 @@ export function createAuthenticator(settings: {
       underWay.delete(hash);
     },
   };
+}
+
+async function load({ find, nowMs, onLoaded }: Lookup, hash: string): Promise<CacheEntry> {
+  let key: KeyWithWorkspace | undefined;
+  try {
+    key = await find(hash);
+  } catch (error) {
+    throw new GatewayError("service_unavailable", "The gateway cannot verify keys at the moment. Try again shortly.", {
+      detail: error instanceof Error ? error.message : String(error),
+      retryAfterMs: 2000,
+      cause: error,
+    });
+  }
+  if (key) onLoaded?.(key);
+  return { key, principal: key && toPrincipal(key), freshUntilMs: nowMs() + KEY_CACHE_MS };
 }
 
 function toPrincipal(key: KeyWithWorkspace): Principal {

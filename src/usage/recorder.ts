@@ -85,14 +85,16 @@ export function createRecorder(settings: {
     },
     full: () => queue.size >= MAX_QUEUED,
     pending: (id) => queue.get(id),
-    async drain(timeoutMs) {
-      const deadline = performance.now() + timeoutMs;
-      while (queue.size > 0) {
-        if (performance.now() > deadline) throw new Error(`${queue.size} usage records could not be written in time`);
-        await Bun.sleep(5);
-      }
-    },
+    drain: (timeoutMs) => untilEmpty(queue, timeoutMs),
   };
+}
+
+async function untilEmpty(queue: ReadonlyMap<string, CallRecord>, timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (queue.size > 0) {
+    if (performance.now() > deadline) throw new Error(`${queue.size} usage records could not be written in time`);
+    await Bun.sleep(5);
+  }
 }
 
 function first<T>(values: Iterable<T>, count: number): T[] {

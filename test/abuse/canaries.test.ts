@@ -3,6 +3,8 @@
  * No byte that leaves (answers, headers, log, database, usage records) may hold a canary.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Sluice, startSluice } from "../support/server.ts";
 import { RAW_SURFACES, type RawSurface } from "../support/surfaces.ts";
 
@@ -55,67 +57,20 @@ function events(body: string): Response {
   return new Response(body, { headers: { "content-type": "text/event-stream" } });
 }
 
-/** The first content of a stream in the format of the path. */
+/** The first half of a stream in the format of the path. */
 function beginningOf(path: string): string {
-  const frame = (data: unknown, event?: string) =>
-    `${event ? `event: ${event}\n` : ""}data: ${JSON.stringify(data)}\n\n`;
-  if (path.endsWith("/messages")) {
-    const message = {
-      id: "m",
-      type: "message",
-      role: "assistant",
-      model: "x",
-      content: [],
-      usage: { input_tokens: 1, output_tokens: 1 },
-    };
-    const block = { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } };
-    return frame({ type: "message_start", message }, "message_start") + frame(block, "content_block_start");
-  }
-  if (path.endsWith("/responses")) {
-    const item = { id: "i", type: "message", role: "assistant", status: "in_progress", content: [] };
-    const created = {
-      type: "response.created",
-      sequence_number: 0,
-      response: { id: "r", object: "response", status: "in_progress", output: [] },
-    };
-    const part = { type: "output_text", text: "", annotations: [] };
-    return [
-      frame(created, created.type),
-      frame(
-        { type: "response.output_item.added", sequence_number: 1, output_index: 0, item },
-        "response.output_item.added",
-      ),
-      frame(
-        {
-          type: "response.content_part.added",
-          sequence_number: 2,
-          item_id: "i",
-          output_index: 0,
-          content_index: 0,
-          part,
-        },
-        "response.content_part.added",
-      ),
-      frame(
-        {
-          type: "response.output_text.delta",
-          sequence_number: 3,
-          item_id: "i",
-          output_index: 0,
-          content_index: 0,
-          delta: "Hi",
-        },
-        "response.output_text.delta",
-      ),
-    ].join("");
-  }
-  if (path.includes("Content"))
-    return frame({ candidates: [{ content: { role: "model", parts: [{ text: "Hi" }] }, index: 0 }] });
-  return frame({
-    id: "c",
-    object: "chat.completion.chunk",
-    choices: [{ index: 0, delta: { content: "Hi" }, finish_reason: null }],
-  });
+  const known = {
+    "/messages": "anthropic-messages",
+    "/responses": "openai-responses",
+    "/chat/completions": "openai-chat",
+  };
+  const dialect = Object.entries(known).find(([end]) => path.endsWith(end))?.[1] ?? "gemini";
+  const stream = readFileSync(join(import.meta.dir, `../cases/text/${dialect}.stream.sse`), "utf8");
+  const frames = stream.split("\n\n");
+  return frames
+    .slice(0, frames.length >> 1)
+    .map((frame) => `${frame}\n\n`)
+    .join("");
 }
 
 let sluice: Sluice;
