@@ -41,6 +41,8 @@ const refuse =
 const NOWHERE = "http://127.0.0.1:1/v1";
 
 interface Options {
+  /** Leaves the rest of the stream to the test. */
+  keep?: boolean;
   stream?: boolean;
   signal?: AbortSignal;
   maxAttempts?: number;
@@ -82,7 +84,7 @@ async function tryAll(
   const inquiry = inquiryIn("openai-chat", { stream, strict, ...(body && { body }) });
   try {
     const served = await attempt(inquiry, candidates, scope);
-    served.rest?.response.cancel();
+    if (!options.keep) served.rest?.response.cancel();
     return { served, attempts };
   } catch (error) {
     return { error: error as GatewayError, attempts };
@@ -244,6 +246,19 @@ describe("the last word", () => {
 });
 
 describe("a stream that has begun", () => {
+  test("may be longer than any reply that is kept in memory", async () => {
+    const text = "x".repeat(100_000);
+    const long = () => streamed(sse(...Array.from({ length: 30 }, () => chunk({ content: text })), chunk({}, "stop")));
+    const { served } = await tryAll([long], { stream: true, keep: true });
+    let size = 0;
+    for (;;) {
+      const piece = await served?.rest?.response.next();
+      if (!piece) break;
+      size += piece.length;
+    }
+    expect(size).toBeGreaterThan(2_000_000);
+  });
+
   test("is handed over with everything up to its first content", async () => {
     const { served } = await tryAll([goodStream], { stream: true });
     expect(served?.meter.started).toBe(true);

@@ -48,7 +48,7 @@ export interface Served {
   readonly opening: readonly (Uint8Array | string)[];
   readonly rest?: Rest;
   /** What must not be told of the provider's words, should it fail later. */
-  readonly secrets: readonly string[];
+  readonly secrets: () => readonly string[];
 }
 
 /** What a caller is told who allowed no losses. Each is named as in the losses header. */
@@ -133,7 +133,7 @@ async function tryOne(
   const response = await request(inquiry, candidate, translation, scope);
   try {
     if (response.status >= 300) throw await refused(candidate, response);
-    const secrets = secretsOf(scope.providers.get(candidate.endpoint.provider));
+    const secrets = () => secretsOf(scope.providers.get(candidate.endpoint.provider));
     const served = { candidate, translation, meter, secrets };
     if (!inquiry.head.stream) {
       const piece = translation.whole(await response.readAll(scope.limits.maxReplyBytes));
@@ -166,11 +166,22 @@ async function request(
 ): Promise<UpstreamResponse> {
   const { upstreamPath: path, headers, body } = translation;
   try {
-    return await callUpstream(scope, candidate, { id: inquiry.id, path, headers, body, signal: scope.signal });
+    const maxBytes = inquiry.head.stream ? MAX_STREAM_BYTES : scope.limits.maxReplyBytes;
+    return await callUpstream(scope, candidate, {
+      id: inquiry.id,
+      path,
+      headers,
+      body,
+      maxBytes,
+      signal: scope.signal,
+    });
   } catch (thrown) {
     throw new AttemptFailure(fromFault(thrown));
   }
 }
+
+/** Nothing of a stream is kept, so only one that never ends is cut. */
+const MAX_STREAM_BYTES = 2 ** 36;
 
 const MIN_SECRET = 6;
 

@@ -68,7 +68,7 @@ function begin(setting: Setting = {}) {
     translation: {} as Translation,
     meter,
     opening: setting.opening ?? ["OPENING"],
-    secrets: [],
+    secrets: () => [],
     rest: { response: source.response, stream, ended: setting.ended ?? false },
   };
   const reader = pump(served, pulse, (ending) => void endings.push(ending)).getReader();

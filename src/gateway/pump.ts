@@ -146,7 +146,7 @@ export class Pump {
 
   #failure(): GatewayError | undefined {
     const { meter, secrets } = this.#served;
-    return meter.failure && toError(conceal(meter.failure, secrets));
+    return meter.failure && toError(conceal(meter.failure, secrets()));
   }
 
   #finish(controller: Controller, error?: GatewayError): void {

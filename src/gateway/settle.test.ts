@@ -32,7 +32,7 @@ function servedWith(...events: CanonicalEvent[]): Served {
   const meter = new Meter();
   meter.observe(events, () => 130);
   const translation = { path: "convert", losses: [{ field: "topK", kind: "dropped" }] } as unknown as Translation;
-  return { candidate: place, translation, meter, opening: [], secrets: [] };
+  return { candidate: place, translation, meter, opening: [], secrets: () => [] };
 }
 
 interface Settled {

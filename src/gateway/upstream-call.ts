@@ -21,6 +21,8 @@ export interface UpstreamCall {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | string;
+  /** Of the whole answer; by default that of a reply that is kept in memory. */
+  readonly maxBytes?: number;
   readonly signal: AbortSignal;
 }
 
@@ -47,7 +49,7 @@ export function callUpstream(
     connectTimeoutMs: provider.timeouts.connectMs ?? limits.connectTimeoutMs,
     firstByteTimeoutMs: provider.timeouts.firstByteMs ?? limits.firstByteTimeoutMs,
     idleTimeoutMs: provider.timeouts.idleMs ?? limits.idleTimeoutMs,
-    maxBytes: limits.maxReplyBytes,
+    maxBytes: call.maxBytes ?? limits.maxReplyBytes,
     signal: call.signal,
   });
 }
