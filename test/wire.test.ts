@@ -21,7 +21,7 @@ import {
   table,
 } from "./wire/exchanges.ts";
 import { factsOf } from "./wire/facts.ts";
-import { carry, chanceFrom, convertOf, relayOf } from "./wire/relays.ts";
+import { breakOff, carry, chanceFrom, convertOf, relayOf, SENTENCE } from "./wire/relays.ts";
 import { difference, expected, streamText, throughBody, toldBy } from "./wire/replies.ts";
 import { convertRequest, garbled, misplacedText, missingFacts } from "./wire/requests.ts";
 import { requestValidators } from "./wire/schemas.ts";
@@ -277,6 +277,36 @@ describe.skipIf(!present)(title("recorded answers relayed"), () => {
     console.log(table("relayed answers", ["dialect", "all", "same bytes", "same events", "no usage unasked"], rows));
     expect(rows.length).toBe(MAIN.length);
   });
+});
+
+describe.skipIf(!present)(title("recorded streams that break off"), () => {
+  const chance = chanceFrom(4_104);
+
+  for (const id of MAIN) {
+    test(
+      `${id}: every official SDK gets the gateway's error, or the whole answer`,
+      async () => {
+        const faults: string[] = [];
+        for (const recording of answersOf(id)) {
+          for (const to of MAIN) {
+            const text = breakOff(recording, id, to, chance);
+            if (text === undefined) continue;
+            const { isFailed, output } = text;
+            const thrown = await READERS[to](output).then(
+              () => undefined,
+              (error: unknown) => String(error),
+            );
+            // A relayed stream is the upstream's own, and a few of the recorded ones no SDK takes.
+            const isTold = thrown?.includes(SENTENCE) || (id === to && thrown !== undefined);
+            if (isFailed && !isTold) faults.push(`${to} from ${recording.file}: ${thrown ?? "no error"}`);
+            if (!isFailed && thrown && id !== to) faults.push(`${to} from ${recording.file}: ${thrown}`);
+          }
+        }
+        expect(faults).toEqual([]);
+      },
+      SLOW_MS,
+    );
+  }
 });
 
 /** Whether a stream still has a frame that exists only because relay asked for usage. */

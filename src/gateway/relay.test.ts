@@ -114,6 +114,20 @@ describe("bytes of a stream", () => {
     expect(events.at(-1)?.type).toBe("message-end");
   });
 
+  test("of a last event that broke off are left out, so that an error after it is read as one", () => {
+    const first = `data: ${JSON.stringify(chunk({ content: "a" }))}\n\n`;
+    for (const broken of ['data: {"id":"c1","cho', "da", ": commen", "event: x", "data: [DON"]) {
+      const { output, events } = run(streamOf(true), [encoder.encode(first + broken)]);
+      expect(events.at(-1)?.type).toBe("error");
+      expect(output.toString()).toStartWith(first);
+      expect(output.toString()).toEndWith("\n\n");
+      expect(output.toString()).not.toContain('data: {"id":"c1","cho');
+    }
+    const second = `data: ${JSON.stringify(chunk({ content: "b" }))}`;
+    const { output } = run(streamOf(true), [encoder.encode(first + second)]);
+    expect(output.toString()).toBe(`${first}${second}\n\n`);
+  });
+
   test("are not held back once an event is whole", () => {
     const stream = streamOf(true);
     const first = `data: ${JSON.stringify(chunk({ content: "a" }))}\n\n`;

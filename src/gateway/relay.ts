@@ -5,6 +5,8 @@
 import type { Candidate } from "../core/endpoint.ts";
 import { invalidRequest } from "../core/error.ts";
 import type { CanonicalEvent } from "../core/event.ts";
+import type { SseFrame } from "../core/frame.ts";
+import { tryParse } from "../core/json.ts";
 import { type Edit, PatchError, patchJson } from "../core/patch.ts";
 import type { DialectId } from "../core/request.ts";
 import type { StreamDecoder } from "../dialects/dialect.ts";
@@ -14,6 +16,7 @@ import { decodeFrames } from "./frames.ts";
 import { dialectHeaders, type GenerationInquiry } from "./inquiry.ts";
 import type { Piece, ReplyStream, Translation } from "./translation.ts";
 
+const decoder = new TextDecoder();
 const NOTHING: Piece = { output: "", events: [] };
 
 /** Prepares a relay. The body keeps every byte but those of the patched fields. Throws `invalid_request` when it can't be patched. */
@@ -61,12 +64,12 @@ function relayStream(inquiry: GenerationInquiry): ReplyStream {
   const { dialect } = inquiry;
   const dropUsage = !inquiry.head.wantsStreamUsage;
   const parser = createSseParser({});
-  const decoder = decodeFrames(dialect, inquiry.id);
+  const meter = decodeFrames(dialect, inquiry.id);
   let tail: Uint8Array | undefined;
 
   function take(ready: Uint8Array): Piece {
     const frames = parser.push(ready);
-    const wasWhole = decoder.isWhole();
+    const wasWhole = meter.isWhole();
     const events: CanonicalEvent[] = [];
     let dropped: Set<number> | undefined;
     for (let index = 0; index < frames.length; index++) {
@@ -75,21 +78,28 @@ function relayStream(inquiry: GenerationInquiry): ReplyStream {
         dropped ??= new Set();
         dropped.add(index);
       }
-      const found = observe(() => decoder.frame(frame));
+      const found = observe(() => meter.frame(frame));
       for (const event of found) events.push(event);
       if (found.some(isError))
         return { output: rewrite(ready, (other) => other < index && !dropped?.has(other)), events };
     }
     if (wasWhole) return { output: "", events };
-    if (decoder.isWhole()) return { output: asStream(inquiry, events), events };
+    if (meter.isWhole()) return { output: asStream(inquiry, events), events };
     return { output: dropped ? rewrite(ready, (index) => !dropped.has(index)) : ready, events };
   }
 
-  /** An unfinished last event counts as one; the caller gets it as it came. */
+  /**
+   * A last event without its blank line counts as one, and the caller gets it as it came. One that broke off in the middle
+   * says nothing, and whatever is written after it would be taken for its rest: the caller does not get it.
+   */
   function last(unfinished: Uint8Array): Piece {
     const ready = Buffer.concat([unfinished, LF_LF]);
-    const piece = take(ready);
-    return piece.output === ready ? { output: unfinished, events: piece.events } : piece;
+    const frames = createSseParser({}).push(ready);
+    const isWhole = frames.length > 0 ? frames.every(isReadable) : isSilent(unfinished);
+    const piece = finish(take(ready), meter);
+    if (piece.output !== ready) return piece;
+    if (!piece.events.some(isError)) return { output: isWhole ? unfinished : "", events: piece.events };
+    return { output: isWhole ? ready : "", events: piece.events };
   }
 
   return {
@@ -100,7 +110,7 @@ function relayStream(inquiry: GenerationInquiry): ReplyStream {
       if (tail && tail.length > DEFAULT_MAX_EVENT_BYTES) throw new SseLimitError(DEFAULT_MAX_EVENT_BYTES, []);
       return cut === 0 ? NOTHING : take(bytes.subarray(0, cut));
     },
-    end: () => finish(tail ? last(tail) : NOTHING, decoder),
+    end: () => (tail ? last(tail) : finish(NOTHING, meter)),
     fail: (error) => dialect.encodeStreamError(error, inquiry.id, "sse"),
     keepAlive: () => dialect.keepAlive("sse"),
   };
@@ -110,6 +120,18 @@ function relayStream(inquiry: GenerationInquiry): ReplyStream {
 function asStream(inquiry: GenerationInquiry, events: readonly CanonicalEvent[]): string {
   const encoder = inquiry.dialect.streamEncoder(encodeContext(inquiry), inquiry.framing);
   return encodeAll(events, encoder) + encoder.end();
+}
+
+function isReadable({ data }: SseFrame): boolean {
+  return data === DONE || tryParse(data) !== undefined;
+}
+
+/** Whether there are only comments and blank lines. */
+function isSilent(bytes: Uint8Array): boolean {
+  return decoder
+    .decode(bytes)
+    .split("\n")
+    .every((line) => line.trim() === "" || line.startsWith(":"));
 }
 
 function isError(event: CanonicalEvent): boolean {
@@ -128,6 +150,7 @@ function rewrite(ready: Uint8Array, keep: (index: number) => boolean): string {
   return frames.map((frame, index) => (keep(index) ? (frame.raw ?? "") : "")).join("");
 }
 
+const DONE = "[DONE]";
 const LF_LF = Buffer.from("\n\n");
 const CRLF_CRLF = Buffer.from("\r\n\r\n");
 

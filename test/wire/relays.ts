@@ -2,6 +2,7 @@
  * Carries recorded answers through relay and through convert as the gateway does, in pieces cut anywhere.
  * `test/wire.test.ts` holds that both see the same events, and that relay hands on the very bytes.
  */
+import { GatewayError } from "../../src/core/error.ts";
 import type { CanonicalEvent } from "../../src/core/event.ts";
 import { convert } from "../../src/gateway/convert.ts";
 import { relay } from "../../src/gateway/relay.ts";
@@ -68,6 +69,31 @@ export function carry(translation: Translation, { response }: Recording, chance:
   }
   if (events.at(-1)?.type !== "error") take(stream.end());
   return { output: Buffer.concat(outputs).toString("utf8"), events };
+}
+
+/** What the gateway says of an upstream that broke off. */
+export const SENTENCE = "The model's provider broke off.";
+
+/** The stream as a caller of `to` gets it when the upstream breaks off somewhere; undefined for a whole body. */
+export function breakOff(
+  { response }: Recording,
+  from: MainDialect,
+  to: MainDialect,
+  chance: Chance,
+): { output: string; isFailed: boolean } | undefined {
+  if (response.sse === undefined) return undefined;
+  const bytes = Buffer.from(response.sse);
+  const translation = from === to ? relayOf(to, true) : convert(inquiryIn(to, { stream: true }), candidate(from));
+  const stream = translation.stream();
+  let { output, events } = stream.push(bytes.subarray(0, chance(bytes.length)));
+  const outputs = [toBytes(output)];
+  if (events.at(-1)?.type !== "error") {
+    ({ output, events } = stream.end());
+    outputs.push(toBytes(output));
+  }
+  const isFailed = events.at(-1)?.type === "error";
+  if (isFailed) outputs.push(toBytes(stream.fail(new GatewayError("upstream_unavailable", SENTENCE))));
+  return { output: Buffer.concat(outputs).toString("utf8"), isFailed };
 }
 
 function toBytes(output: Uint8Array | string): Uint8Array {
