@@ -2,43 +2,30 @@
  * The list of models through the whole server, as each official client, Codex and Claude Code read it.
  * A model has the same id everywhere, with and without slashes.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
 import type { JsonObject } from "../../src/core/json.ts";
-import { FAMILIES, FOUR_FORMATS, type Sluice, startSluice } from "../support/server.ts";
+import { FAMILIES } from "../support/server.ts";
+import { type Additions, modelLines, sluice } from "./server.ts";
 
 const SLASHED = "vendor/claude-simulated";
 const PLAIN = "text-only";
 const KNOWN = "gpt-5.5";
-const ALL = [...FAMILIES, SLASHED, PLAIN, KNOWN];
 
-function model(id: string, name: string, abilities: string): string {
-  return [
-    `  - id: ${id}`,
-    `    name: ${name}`,
-    "    endpoints: [{ provider: messages, model: claude-simulated }]",
-    "    price: { input: 1, output: 4 }",
-    "    context: 123456",
-    "    max_output: 4321",
-    `    capabilities: ${abilities}`,
-  ].join("\n");
-}
+const LIMITS = ["name: Simulated", "capabilities: [tools, thinking]"];
+export const additions: Additions = {
+  models: [
+    modelLines(SLASHED, "messages", "claude-simulated", LIMITS),
+    modelLines(PLAIN, "messages", "claude-simulated", ["capabilities: []"]),
+    modelLines(KNOWN, "messages", "claude-simulated", ["capabilities: [tools]"]),
+  ],
+};
 
-const file = FOUR_FORMATS.replace(
-  "catalog:",
-  [model(SLASHED, "Simulated", "[tools, thinking]"), model(PLAIN, "Plain", "[]"), model(KNOWN, "Known", "[tools]")]
-    .join("\n")
-    .concat("\ncatalog:"),
-);
-
-let sluice: Sluice;
-beforeAll(async () => {
-  sluice = await startSluice({ file });
-}, 60_000);
-afterAll(() => sluice.stop(), 60_000);
+/** The ids of all models, in order. */
+const everything = () => sluice.app.catalog.models.map(({ id }) => id);
 
 async function all<T>(pages: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
@@ -60,7 +47,7 @@ describe.each(["", "/v1"])("a base URL that ends in %j", (suffix) => {
   test("the OpenAI client lists and retrieves models, slashes encoded", async () => {
     const client = new OpenAI(options());
     const models = await all(client.models.list());
-    expect(models.map(({ id }) => id)).toEqual(ALL);
+    expect(models.map(({ id }) => id)).toEqual(everything());
     for (const one of models) expect(one).toMatchObject({ object: "model", created: expect.any(Number) });
     expect((await client.models.retrieve(SLASHED)).id).toBe(SLASHED);
     expect(await refusal(client.models.retrieve("nobody/nothing"))).toMatchObject({ status: 404 });
@@ -69,22 +56,22 @@ describe.each(["", "/v1"])("a base URL that ends in %j", (suffix) => {
   test("the Anthropic client lists and retrieves models", async () => {
     const client = new Anthropic(options());
     const models = await all(client.models.list({ limit: 2 }));
-    expect(models.map(({ id }) => id)).toEqual(ALL);
+    expect(models.map(({ id }) => id)).toEqual(everything());
     for (const one of models) {
       expect(one).toMatchObject({ type: "model", display_name: expect.any(String), capabilities: null });
       expect(new Date(one.created_at).toISOString()).toBe(one.created_at);
     }
     const found = await client.models.retrieve(SLASHED);
-    expect(found).toMatchObject({ id: SLASHED, max_input_tokens: 123_456, max_tokens: 4321, lifecycle: "active" });
+    expect(found).toMatchObject({ id: SLASHED, max_input_tokens: 200_000, max_tokens: 32_000, lifecycle: "active" });
     expect(await refusal(client.models.retrieve("nothing"))).toMatchObject({ status: 404, type: "not_found_error" });
   });
 
   test("Google's client lists and gets models", async () => {
     const client = new GoogleGenAI({ apiKey: sluice.key, httpOptions: { baseUrl: sluice.url + suffix } });
     const models = await all(await client.models.list());
-    expect(models.map(({ name }) => name)).toEqual(ALL.map((id) => `models/${id}`));
+    expect(models.map(({ name }) => name)).toEqual(everything().map((id) => `models/${id}`));
     const found = await client.models.get({ model: SLASHED });
-    expect(found).toMatchObject({ displayName: "Simulated", inputTokenLimit: 123_456, outputTokenLimit: 4321 });
+    expect(found).toMatchObject({ displayName: "Simulated", inputTokenLimit: 200_000, outputTokenLimit: 32_000 });
     const other = new GoogleGenAI({
       apiKey: sluice.key,
       httpOptions: { baseUrl: sluice.url + suffix, apiVersion: "v1" },
@@ -107,9 +94,11 @@ describe("Codex", () => {
 
   test("finds an entry for each model that can call tools and that it does not know better itself", async () => {
     const { models } = await ask();
-    expect(models.map(({ slug }) => slug)).toEqual([...FAMILIES, SLASHED]);
+    const slugs = models.map(({ slug }) => slug);
+    expect(slugs).toEqual(everything().filter((id) => id !== PLAIN && id !== KNOWN));
+    expect(slugs).toEqual(expect.arrayContaining([...FAMILIES, SLASHED]));
     const entry = models.find(({ slug }) => slug === SLASHED);
-    expect(entry).toMatchObject({ display_name: "Simulated", context_window: 123_456, input_modalities: ["text"] });
+    expect(entry).toMatchObject({ display_name: "Simulated", context_window: 200_000, input_modalities: ["text"] });
   });
 
   const smallest = "../shared/clients/codex-model-catalog-min.json";

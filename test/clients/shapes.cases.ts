@@ -2,16 +2,11 @@
  * Requests that are not what their surface expects, through the whole server: a strict caller's, and Responses bodies on Chat.
  * The provider repeats what it received, so that each test sees both sides.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { JsonObject } from "../../src/core/json.ts";
-import { FAMILIES, type Sluice, startSluice } from "../support/server.ts";
+import { FAMILIES } from "../support/server.ts";
 import { ask, eventsOf } from "./ask.ts";
-
-let sluice: Sluice;
-beforeAll(async () => {
-  sluice = await startSluice();
-}, 60_000);
-afterAll(() => sluice.stop(), 60_000);
+import { sluice } from "./server.ts";
 
 const STRICT = { "x-sluice-strict": "true" };
 

@@ -2,12 +2,13 @@
  * Compaction through the whole server: Codex's trigger and the route, done by the provider where it can, else by Sluice.
  * What comes back has to be usable as the next request's input, whoever serves that one.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import OpenAI from "openai";
 import type { JsonObject } from "../../src/core/json.ts";
-import { FAMILIES, FOUR_FORMATS, type Sluice, startSluice } from "../support/server.ts";
+import { FAMILIES } from "../support/server.ts";
 import { type Answer, ask, eventsOf } from "./ask.ts";
+import { type Additions, modelLines, sluice } from "./server.ts";
 
 const SEAL = "sluice.compaction.";
 
@@ -45,27 +46,11 @@ const provider = Bun.serve({
   },
 });
 
-const file = FOUR_FORMATS.replace(
-  "models:",
-  [
-    `  - { id: real, type: openai, base_url: "http://127.0.0.1:${provider.port}/v1", api_keys: [sim-key] }`,
-    "models:",
-    "  - id: real-responses",
-    "    endpoints: [{ provider: real, model: gpt-real }]",
-    "    price: { input: 1, output: 4 }",
-    "    context: 200000",
-    "    max_output: 32000",
-  ].join("\n"),
-);
-
-let sluice: Sluice;
-beforeAll(async () => {
-  sluice = await startSluice({ file });
-}, 60_000);
-afterAll(async () => {
-  await sluice.stop();
-  await provider.stop(true);
-}, 60_000);
+export const additions: Additions = {
+  providers: [`  - { id: real, type: openai, base_url: "http://127.0.0.1:${provider.port}/v1", api_keys: [sim-key] }`],
+  models: [modelLines("real-responses", "real", "gpt-real")],
+  stop: () => provider.stop(true),
+};
 
 const TOOL = {
   type: "function",

@@ -2,13 +2,13 @@
  * Errors that clients act upon, through the whole server: an overflowing context, spent credit, and what a retry can help.
  * Each client reads a code, a status, a header or a sentence, and goes on, gives up or multiplies the request by it.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import type { JsonObject } from "../../src/core/json.ts";
-import { FOUR_FORMATS, type Sluice, startSluice } from "../support/server.ts";
 import { RAW_SURFACES } from "../support/surfaces.ts";
 import { type Answer, ask, eventsOf } from "./ask.ts";
+import { type Additions, modelLines, sluice } from "./server.ts";
 
 /** What providers answer to a prompt that is too long, by the path they are asked at. */
 const OVERFLOWS: Record<string, JsonObject> = {
@@ -64,34 +64,22 @@ const full = Bun.serve({
 });
 
 const FULL = { chat: "openai-chat", responses: "openai-responses", messages: "anthropic-messages", gemini: "gemini" };
-const providers = Object.entries(FULL).map(([name, dialect]) => {
-  const base = `http://127.0.0.1:${full.port}/v1${name === "gemini" ? "beta" : ""}`;
-  return `  - { id: full-${name}, type: custom, base_url: "${base}", api_keys: [k], dialects: [${dialect}] }`;
-});
-const models = Object.keys(FULL).map((name) =>
-  [
-    `  - id: full-${name}`,
-    `    endpoints: [{ provider: full-${name}, model: m }]`,
-    "    price: { input: 1, output: 4 }",
-    "    context: 200000",
-    "    max_output: 32000",
-  ].join("\n"),
-);
-const file = FOUR_FORMATS.replace("models:", [...providers, "models:", ...models].join("\n"));
-
-let sluice: Sluice;
 let poorKey: string;
-beforeAll(async () => {
-  sluice = await startSluice({ file, env: { SLUICE_DEFAULTS_WELCOME_CREDIT_USD: "0" } });
-  const root = { authorization: `Bearer ${sluice.rootKey}` };
-  const created = await ask(sluice, "/api/admin/workspaces", { name: "poor" }, root);
-  expect(created.status).toBe(201);
-  poorKey = (await sluice.app.keys.create({ workspaceId: created.body.id as string, name: "poor" })).key;
-}, 60_000);
-afterAll(async () => {
-  await sluice.stop();
-  await full.stop(true);
-}, 60_000);
+
+export const additions: Additions = {
+  providers: Object.entries(FULL).map(([name, dialect]) => {
+    const base = `http://127.0.0.1:${full.port}/v1${name === "gemini" ? "beta" : ""}`;
+    return `  - { id: full-${name}, type: custom, base_url: "${base}", api_keys: [k], dialects: [${dialect}] }`;
+  }),
+  models: Object.keys(FULL).map((name) => modelLines(`full-${name}`, `full-${name}`, "m")),
+  async prepare() {
+    const root = { authorization: `Bearer ${sluice.rootKey}` };
+    const created = await ask(sluice, "/api/admin/workspaces", { name: "poor" }, root);
+    expect(created.status).toBe(201);
+    poorKey = (await sluice.app.keys.create({ workspaceId: created.body.id as string, name: "poor" })).key;
+  },
+  stop: () => full.stop(true),
+};
 
 function surfaceOf(name: string) {
   const surface = RAW_SURFACES.find((one) => one.name === name);

@@ -2,17 +2,11 @@
  * What Claude Code puts into its requests for its own provider, and what of it other providers get, through the whole server.
  * The provider repeats what it received.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { JsonObject } from "../../src/core/json.ts";
-import { type Sluice, startSluice } from "../support/server.ts";
 import { ask } from "./ask.ts";
-
-let sluice: Sluice;
-beforeAll(async () => {
-  sluice = await startSluice();
-}, 60_000);
-afterAll(() => sluice.stop(), 60_000);
+import { sluice } from "./server.ts";
 
 const BILLING = "x-anthropic-billing-header: cc_version=2.1.329.649; cc_entrypoint=sdk-cli; cch=abc12;";
 const DEVICE = "e0f61bf55f40a1d0ab64244afed7cc5c167efbc7ebca3ba844c91c22109bc1ed";

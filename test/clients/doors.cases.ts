@@ -2,21 +2,15 @@
  * The doors of the model API: looks, preflights, upgrades, wrong methods, and every way in which base URLs are written.
  * Clients meet these before their first call, and some stop at a wrong answer.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { request as httpRequest } from "node:http";
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
 import type { JsonObject } from "../../src/core/json.ts";
-import { type Sluice, startSluice } from "../support/server.ts";
 import { RAW_SURFACES } from "../support/surfaces.ts";
 import { ask } from "./ask.ts";
-
-let sluice: Sluice;
-beforeAll(async () => {
-  sluice = await startSluice();
-}, 60_000);
-afterAll(() => sluice.stop(), 60_000);
+import { sluice } from "./server.ts";
 
 /** The routes that take a request with a body, and the format each answers in. */
 const POSTS = {
