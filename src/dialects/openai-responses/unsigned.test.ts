@@ -1,3 +1,7 @@
+/**
+ * Thinking and calls that nobody signed, told to a Responses caller: marked so that a replay is never taken for the upstream's own.
+ * Beside `reply-encode.ts` and `stream-parts.ts`, whose slots carry the mark.
+ */
 import { expect, test } from "bun:test";
 import type { CanonicalEvent } from "../../core/event.ts";
 import { collect } from "../../core/reply.ts";
