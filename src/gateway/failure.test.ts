@@ -191,6 +191,7 @@ describe("what the caller is told", () => {
 
   test("says when to come back: the provider's time, or a short one", () => {
     expect(toError(failure("rate-limit", { retryAfterMs: 1234 })).retryAfterMs).toBe(1234);
+    expect(toError(failure("rate-limit", { retryAfterMs: 3_600_000 })).retryAfterMs).toBe(60_000);
     expect(toError(failure("server")).retryAfterMs).toBe(5000);
   });
 

@@ -104,12 +104,14 @@ export function toError(failure: UpstreamFailure): GatewayError {
     default:
       return new GatewayError("upstream_unavailable", unavailable(failure.kind), {
         detail,
-        retryAfterMs: failure.retryAfterMs ?? DEFAULT_RETRY_MS,
+        retryAfterMs: Math.min(failure.retryAfterMs ?? DEFAULT_RETRY_MS, MAX_RETRY_MS),
       });
   }
 }
 
 const DEFAULT_RETRY_MS = 5000;
+/** SDKs wait as long as they are told, whatever that is; by then another endpoint, or the same one, may long be well. */
+const MAX_RETRY_MS = 60_000;
 
 /** 400 and 422 are the statuses that clients know for a request at fault; others would mean something else coming from here. */
 function callersStatus(status: number): number {
