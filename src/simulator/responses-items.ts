@@ -167,7 +167,11 @@ export function readItems(view: View, items: readonly unknown[]): void {
     } else if (type === "function_call" || type === "custom_tool_call") readCall(walk, given, at, type);
     else if (type === "function_call_output" || type === "custom_tool_call_output") readOutput(walk, given, at);
     else if (type === "reasoning") readReasoning(walk, given, at, items[index + 1]);
-    else if (!/_call$|_output$|^item_reference$|^compaction$|^mcp_|^additional_tools$|^program/.test(type)) {
+    else if (
+      !/_call$|_output$|^item_reference$|^compaction$|^mcp_|^additional_tools$|^configuration_update$|^program/.test(
+        type,
+      )
+    ) {
       throw unsupported(at, type, ["message", "function_call", "function_call_output", "reasoning", "item_reference"]);
     } else if (type.endsWith("_call")) seeAssistant(view);
   }
