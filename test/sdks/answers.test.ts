@@ -75,7 +75,7 @@ describe.each([...WAYS])("$name", (way) => {
   });
 
   test("an image reaches the model byte for byte", async () => {
-    const turns = [{ user: "look", image: { mediaType: "image/png", base64: PNG } }];
+    const turns = [{ user: "look", media: [{ kind: "image" as const, mediaType: "image/png", base64: PNG }] }];
     const answer = await driver.ask(sluice, { model: family, streamed, turns });
     expect(answer.text).toBe(`You said: look [images: 1: image/png ${Buffer.from(PNG, "base64").length} bytes]`);
   });

@@ -7,6 +7,7 @@ import type { Losses } from "../../core/loss.ts";
 import type { Annotation, Extras, MediaSource, Message, Part, TextPart, ToolResultPart } from "../../core/request.ts";
 import { loseForeignExtras } from "../dialect.ts";
 import { parseArguments } from "../partial-json.ts";
+import { textOf } from "../text-media.ts";
 import { type ToolNames, wrapCustomInput } from "../tool-names.ts";
 import { OWN, wireFields, wireToolId, writeMark } from "./wire.ts";
 
@@ -165,14 +166,18 @@ function encodeUrl(url: string, mediaType: string | undefined, kind: WireSource[
   return { kind: mediaType?.startsWith("image/") ? "image" : kind, value: { type: "url", url } };
 }
 
-const TEXT_LIKE = /^(?:text\/|application\/(?:json|xml|x-yaml|yaml|javascript|typescript|x-sh|x-python|toml|sql)\b)/;
+/** The API takes no other images. */
+const IMAGE_TYPES: ReadonlySet<string> = new Set(["image/jpeg", "image/png", "image/gif", "image/webp"]);
 
 function encodeBase64(data: string, mediaType: string, kind: WireSource["kind"]): WireSource | undefined {
-  const value = { type: "base64", media_type: mediaType, data };
-  if (mediaType.startsWith("image/")) return { kind: "image", value };
+  const bare = (mediaType.split(";")[0] as string).trim().toLowerCase();
+  const media_type = bare === "image/jpg" ? "image/jpeg" : bare;
+  const value = { type: "base64", media_type, data };
+  if (IMAGE_TYPES.has(media_type)) return { kind: "image", value };
   if (kind === "image") return undefined;
-  if (mediaType === "application/pdf") return { kind, value };
-  return TEXT_LIKE.test(mediaType) ? textSource(Buffer.from(data, "base64").toString("utf8")) : undefined;
+  if (media_type === "application/pdf") return { kind, value };
+  const text = textOf({ type: "base64", data, mediaType });
+  return text === undefined ? undefined : textSource(text);
 }
 
 function textSource(text: string): WireSource | undefined {

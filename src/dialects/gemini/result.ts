@@ -66,7 +66,7 @@ function inWords(part: OpaquePart, losses: Losses): string {
 }
 
 function responseObject(texts: string[], isError: boolean, hasMedia: boolean): JsonObject {
-  if (texts.length === 0 && hasMedia) return {};
+  if (texts.length === 0 && hasMedia) return isError ? { error: "The tool failed." } : {};
   const [only = "", ...more] = texts;
   const text = more.length > 0 ? texts.join("\n") : only;
   const object = jsonObjectText(text);

@@ -16,6 +16,7 @@ import type {
 } from "../../core/request.ts";
 import { carrySignature } from "../../core/signature.ts";
 import { loseForeignExtras } from "../dialect.ts";
+import { contentInWords } from "../failed-result.ts";
 import { opaqueText } from "../opaque-text.ts";
 import { visibleSystem } from "../system-text.ts";
 import { type ToolNames, wrapCustomInput } from "../tool-names.ts";
@@ -300,7 +301,7 @@ function encodeResult(part: ToolResultPart, media: JsonObject[], scope: MessageS
   const own = loseForeignExtras(part.extras, ID, scope.losses, "messages");
   const texts: TextPart[] = [];
   const attached: JsonObject[] = [];
-  for (const content of part.content) {
+  for (const content of contentInWords(part, scope.losses)) {
     if (content.type === "text") texts.push(content);
     else if (content.type !== "opaque") {
       const wire = encodeMedia(content as MediaPart, scope);
@@ -311,7 +312,6 @@ function encodeResult(part: ToolResultPart, media: JsonObject[], scope: MessageS
     media.push({ type: "text", text: `Attached to the result of tool call ${part.callId}:` }, ...attached);
     if (texts.length === 0) texts.push({ type: "text", text: "The result is attached in the next message." });
   }
-  if (part.isError) scope.losses.add("messages.isError");
   const content = textContent(texts, scope);
   const wire: JsonObject = scope.isLegacy
     ? { role: "function", name: part.name ?? part.callId, content }

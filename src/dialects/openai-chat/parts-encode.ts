@@ -7,6 +7,7 @@ import type { JsonObject } from "../../core/json.ts";
 import type { Losses } from "../../core/loss.ts";
 import type { AudioPart, FilePart, ImagePart, Part, TextPart } from "../../core/request.ts";
 import { loseForeignExtras } from "../dialect.ts";
+import { textOf } from "../text-media.ts";
 import { addExtras, audioFormat, dataUrl, ID, writeCacheMark } from "./wire.ts";
 
 export type MediaPart = ImagePart | FilePart | AudioPart;
@@ -40,6 +41,7 @@ export function encodeMedia(part: MediaPart, scope: PartScope): JsonObject | und
     scope.losses.add(`messages.${part.type}`);
     return undefined;
   }
+  if (wire.type === "text" && part.source.type !== "text") scope.losses.add("messages.file", "altered");
   return finished(wire, part, scope);
 }
 
@@ -63,7 +65,7 @@ function file(part: FilePart): JsonObject | undefined {
   const inner = part.extras?.[ID]?.file;
   switch (source.type) {
     case "text":
-      return { type: "text", text: filename ? `${filename}:\n${source.text}` : source.text };
+      return { type: "text", text: namedText(source.text, filename) };
     case "file-id":
       if (source.origin !== ID && source.origin !== "openai-responses") return undefined;
       return { type: "file", file: { file_id: source.id, ...(filename && { filename }), ...(inner as JsonObject) } };
@@ -74,14 +76,21 @@ function file(part: FilePart): JsonObject | undefined {
       if (source.mediaType.startsWith("video/")) {
         return { type: "video_url", video_url: { url: dataUrl(source) } };
       }
+      // OpenAI takes no files but PDFs here, and imitators few of any kind: what is text goes as text.
+      const text = textOf(source);
+      if (text !== undefined) return { type: "text", text: namedText(text, filename) };
       const name = filename ?? defaultName(source.mediaType);
       return { type: "file", file: { filename: name, file_data: dataUrl(source), ...(inner as JsonObject) } };
     }
   }
 }
 
+function namedText(text: string, filename: string | undefined): string {
+  return filename ? `${filename}:\n${text}` : text;
+}
+
 /** OpenAI wants a name with content, and goes by its ending. */
 function defaultName(mediaType: string): string {
   const kind = mediaType.slice(mediaType.indexOf("/") + 1).replace(/[^a-z0-9].*$/, "");
-  return `file.${kind === "plain" ? "txt" : kind || "bin"}`;
+  return `file.${kind || "bin"}`;
 }

@@ -105,6 +105,14 @@ const AUDIO_TYPES: Readonly<Record<string, string>> = {
   m4a: "audio/mp4",
 };
 
+/** Other names of formats. */
+const AUDIO_FORMATS: Readonly<Record<string, string>> = {
+  wave: "wav",
+  "vnd.wave": "wav",
+  mpeg3: "mp3",
+  "mpeg-3": "mp3",
+};
+
 /** The media type of one of OpenAI's audio formats. */
 export function audioMediaType(format: string): string {
   return AUDIO_TYPES[format] ?? `audio/${format}`;
@@ -114,7 +122,8 @@ export function audioMediaType(format: string): string {
 export function audioFormat(mediaType: string): string {
   const bare = (mediaType.split(";")[0] as string).trim();
   for (const format in AUDIO_TYPES) if (AUDIO_TYPES[format] === bare) return format;
-  return bare.slice(bare.indexOf("/") + 1).replace(/^x-/, "") || "wav";
+  const format = bare.slice(bare.indexOf("/") + 1).replace(/^x-/, "");
+  return (Object.hasOwn(AUDIO_FORMATS, format) ? AUDIO_FORMATS[format] : format) || "wav";
 }
 
 /** The media type that the first bytes of base64 audio tell; replies do not say it. */

@@ -16,6 +16,7 @@ import {
   verbatim,
   writtenElsewhere,
 } from "../dialect.ts";
+import { contentInWords } from "../failed-result.ts";
 import { JSON_INSTRUCTION, speaksOfJson } from "../json-wish.ts";
 import { pairCalls } from "../pairing.ts";
 import { budgetToEffort, fitEffort, toEffort } from "../reasoning.ts";
@@ -210,8 +211,8 @@ function encodeResults(message: Extract<Message, { role: "tool" }>, input: JsonO
       else losses.add(`messages.${asString(part.value.type) ?? "opaque"}`);
       continue;
     }
-    if (part.isError) losses.add("messages.isError");
-    const pieces = part.content.map((one) => encodeInputContent(one, losses)).filter((piece) => piece !== undefined);
+    const content = contentInWords(part, losses);
+    const pieces = content.map((one) => encodeInputContent(one, losses)).filter((piece) => piece !== undefined);
     const only = pieces.length === 1 ? pieces[0] : undefined;
     const isPlain = only?.type === "input_text" && Object.keys(only).length === 2;
     const item: JsonObject = {

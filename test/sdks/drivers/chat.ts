@@ -5,11 +5,21 @@
 import OpenAI, { APIError } from "openai";
 import type {
   ChatCompletion,
+  ChatCompletionContentPart,
   ChatCompletionCreateParamsNonStreaming,
   ChatCompletionMessage,
   ChatCompletionMessageParam,
 } from "openai/resources/chat/completions";
-import { type Answer, CLIENT_TIMEOUT_MS, type Driver, keepHeaders, type Question, type Turn } from "./driver.ts";
+import {
+  type Answer,
+  CLIENT_TIMEOUT_MS,
+  type Driver,
+  keepHeaders,
+  type Medium,
+  type Question,
+  type Turn,
+  urlOf,
+} from "./driver.ts";
 
 interface Reasoning {
   reasoning_content?: string;
@@ -17,22 +27,27 @@ interface Reasoning {
 }
 type Message = ChatCompletionMessage & Reasoning;
 
+function partOf(medium: Medium): ChatCompletionContentPart {
+  if (medium.kind === "image") return { type: "image_url", image_url: { url: urlOf(medium) } };
+  const { mediaType, base64, filename } = medium;
+  if (medium.kind === "file")
+    return { type: "file", file: { file_data: urlOf(medium), ...(filename && { filename }) } };
+  const format = mediaType === "audio/wav" ? "wav" : "mp3";
+  return { type: "input_audio", input_audio: { data: base64, format } };
+}
+
+/** The types have no image in a tool's message, so its users show it in a turn of their own. */
 function messagesOf(turn: Turn): ChatCompletionMessageParam[] {
   if ("said" in turn) return [turn.said as ChatCompletionMessageParam];
   if ("results" in turn) {
-    return turn.results.map(({ call, text }) => ({ role: "tool", tool_call_id: call.id, content: text }));
+    const images = turn.results.flatMap(({ image }) => (image ? [partOf({ kind: "image", ...image })] : []));
+    return [
+      ...turn.results.map(({ call, text }) => ({ role: "tool" as const, tool_call_id: call.id, content: text })),
+      ...(images.length > 0 ? [{ role: "user" as const, content: images }] : []),
+    ];
   }
-  if (!turn.image) return [{ role: "user", content: turn.user }];
-  const url = `data:${turn.image.mediaType};base64,${turn.image.base64}`;
-  return [
-    {
-      role: "user",
-      content: [
-        { type: "text", text: turn.user },
-        { type: "image_url", image_url: { url } },
-      ],
-    },
-  ];
+  if (!turn.media) return [{ role: "user", content: turn.user }];
+  return [{ role: "user", content: [{ type: "text", text: turn.user }, ...turn.media.map(partOf)] }];
 }
 
 function bodyOf(question: Question): ChatCompletionCreateParamsNonStreaming {
@@ -89,6 +104,7 @@ async function ask(target: { url: string; key: string }, question: Question): Pr
   const { usage } = whole;
   return {
     text: message.content ?? "",
+    refusal: message.refusal ?? "",
     thinking: message.reasoning_content ?? "",
     calls: (message.tool_calls ?? []).flatMap((call) =>
       call.type === "function"

@@ -17,11 +17,29 @@ export interface ToolCall {
   readonly args: unknown;
 }
 
+/** What stands beside the words of a turn. The kind says where the client puts it; not every client has a place for each. */
+export type Medium =
+  | {
+      readonly kind: "image" | "file" | "audio";
+      readonly mediaType: string;
+      readonly base64: string;
+      readonly filename?: string;
+    }
+  | { readonly kind: "image"; readonly url: string };
+
+/** What a tool gave back. A client without a word for failures says it in the text. */
+export interface Result {
+  readonly call: ToolCall;
+  readonly text: string;
+  readonly image?: { readonly mediaType: string; readonly base64: string };
+  readonly isError?: boolean;
+}
+
 /** A turn of a conversation. `said` is an earlier answer's, in the client's own form, put back as it came. */
 export type Turn =
-  | { readonly user: string; readonly image?: { readonly mediaType: string; readonly base64: string } }
+  | { readonly user: string; readonly media?: readonly Medium[] }
   | { readonly said: unknown }
-  | { readonly results: readonly { readonly call: ToolCall; readonly text: string }[] };
+  | { readonly results: readonly Result[] };
 
 export interface Question {
   readonly model: string;
@@ -51,6 +69,8 @@ export interface Tokens {
 
 export interface Answer {
   readonly text: string;
+  /** What the client has where it has a word of its own for an answer that is a refusal; else empty, and the text tells it. */
+  readonly refusal: string;
   readonly thinking: string;
   readonly calls: readonly ToolCall[];
   /** In the format's own words; where two fields tell it, with a slash between. */
@@ -82,6 +102,11 @@ export interface Driver {
   ask(target: Target, question: Question): Promise<Answer>;
   /** What the client's own error says; undefined when the thrown thing is not one of the client's. */
   failure(thrown: unknown): Failure | undefined;
+}
+
+/** A medium as a `data:` address, or the address that it is. */
+export function urlOf(medium: Medium): string {
+  return "url" in medium ? medium.url : `data:${medium.mediaType};base64,${medium.base64}`;
 }
 
 /** A `fetch` that keeps the headers of the last answer, which not every client shows. */

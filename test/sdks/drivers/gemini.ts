@@ -11,19 +11,35 @@ import {
   GoogleGenAI,
   type Part,
 } from "@google/genai";
-import { type Answer, CLIENT_TIMEOUT_MS, type Driver, keepHeaders, type Question, type Turn } from "./driver.ts";
+import {
+  type Answer,
+  CLIENT_TIMEOUT_MS,
+  type Driver,
+  keepHeaders,
+  type Medium,
+  type Question,
+  type Turn,
+} from "./driver.ts";
 
 const THINKING_BUDGET = 1024;
 
+function partOf(medium: Medium): Part {
+  if ("url" in medium) return { fileData: { fileUri: medium.url, mimeType: "image/png" } };
+  return { inlineData: { mimeType: medium.mediaType, data: medium.base64 } };
+}
+
 function partsOf(turn: Exclude<Turn, { said: unknown }>): Part[] {
   if ("results" in turn) {
-    return turn.results.map(({ call, text }) => ({
-      functionResponse: { id: call.id, name: call.name, response: { output: text } },
+    return turn.results.map(({ call, text, image, isError }) => ({
+      functionResponse: {
+        id: call.id,
+        name: call.name,
+        response: isError ? { error: text } : { output: text },
+        ...(image && { parts: [{ inlineData: { mimeType: image.mediaType, data: image.base64 } }] }),
+      },
     }));
   }
-  if (!turn.image) return [{ text: turn.user }];
-  const { mediaType, base64 } = turn.image;
-  return [{ text: turn.user }, { inlineData: { mimeType: mediaType, data: base64 } }];
+  return [{ text: turn.user }, ...(turn.media ?? []).map(partOf)];
 }
 
 function contentsOf(turn: Turn): Content[] {
@@ -93,6 +109,7 @@ async function ask(target: { url: string; key: string }, question: Question): Pr
   const finishes = pieces.flatMap((piece) => piece.candidates?.[0]?.finishReason ?? []);
   return {
     text: textOf(pieces, false),
+    refusal: "",
     thinking: textOf(pieces, true),
     calls: partsIn(pieces).flatMap(({ functionCall: call }) =>
       call ? [{ id: call.id ?? "", name: call.name ?? "", args: call.args }] : [],

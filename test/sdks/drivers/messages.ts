@@ -3,32 +3,50 @@
  * Streams go through its own accumulator, whose message is what its users put back into the conversation.
  */
 import Anthropic, { APIError } from "@anthropic-ai/sdk";
-import { type Answer, CLIENT_TIMEOUT_MS, type Driver, keepHeaders, type Question, type Turn } from "./driver.ts";
+import {
+  type Answer,
+  CLIENT_TIMEOUT_MS,
+  type Driver,
+  keepHeaders,
+  type Medium,
+  type Question,
+  type Turn,
+} from "./driver.ts";
 
 /** The format demands a limit. */
 const DEFAULT_MAX_TOKENS = 4000;
 const THINKING_BUDGET = 1024;
 
+function imageOf(medium: { mediaType: string; base64: string } | { url: string }): Anthropic.ImageBlockParam {
+  if ("url" in medium) return { type: "image", source: { type: "url", url: medium.url } };
+  const { mediaType, base64 } = medium;
+  return { type: "image", source: { type: "base64", media_type: mediaType as "image/png", data: base64 } };
+}
+
+function blockOf(medium: Medium): Anthropic.ContentBlockParam {
+  if (medium.kind === "image") return imageOf(medium);
+  if (medium.kind === "audio") throw new Error("This client's types have no audio.");
+  const { mediaType, base64: data, filename: title } = medium;
+  const source =
+    mediaType === "application/pdf"
+      ? { type: "base64" as const, media_type: "application/pdf" as const, data }
+      : { type: "text" as const, media_type: "text/plain" as const, data: Buffer.from(data, "base64").toString() };
+  return { type: "document", source, ...(title && { title }) };
+}
+
 function messageOf(turn: Turn): Anthropic.MessageParam {
   if ("said" in turn) return { role: "assistant", content: turn.said as Anthropic.ContentBlockParam[] };
   if ("results" in turn) {
-    const content = turn.results.map(({ call, text }) => ({
+    const content = turn.results.map(({ call, text, image, isError }) => ({
       type: "tool_result" as const,
       tool_use_id: call.id,
-      content: text,
+      content: image ? [{ type: "text" as const, text }, imageOf(image)] : text,
+      ...(isError && { is_error: true }),
     }));
     return { role: "user", content };
   }
-  if (!turn.image) return { role: "user", content: turn.user };
-  const { mediaType, base64 } = turn.image;
-  const source = { type: "base64" as const, media_type: mediaType as "image/png", data: base64 };
-  return {
-    role: "user",
-    content: [
-      { type: "image", source },
-      { type: "text", text: turn.user },
-    ],
-  };
+  if (!turn.media) return { role: "user", content: turn.user };
+  return { role: "user", content: [...turn.media.map(blockOf), { type: "text", text: turn.user }] };
 }
 
 function bodyOf(question: Question): Anthropic.MessageCreateParamsNonStreaming {
@@ -68,6 +86,7 @@ async function ask(target: { url: string; key: string }, question: Question): Pr
   const written = usage.cache_creation_input_tokens ?? 0;
   return {
     text: content.map((block) => (block.type === "text" ? block.text : "")).join(""),
+    refusal: "",
     thinking: content.map((block) => (block.type === "thinking" ? block.thinking : "")).join(""),
     calls: content.flatMap((block) =>
       block.type === "tool_use" ? [{ id: block.id, name: block.name, args: block.input }] : [],

@@ -6,27 +6,38 @@ import OpenAI, { APIError } from "openai";
 import type {
   Response,
   ResponseCreateParamsNonStreaming,
+  ResponseInputContent,
   ResponseInputItem,
   ResponseOutputItem,
 } from "openai/resources/responses/responses";
-import { type Answer, CLIENT_TIMEOUT_MS, type Driver, keepHeaders, type Question, type Turn } from "./driver.ts";
+import {
+  type Answer,
+  CLIENT_TIMEOUT_MS,
+  type Driver,
+  keepHeaders,
+  type Medium,
+  type Question,
+  type Turn,
+  urlOf,
+} from "./driver.ts";
+
+function partOf(medium: Medium): ResponseInputContent {
+  if (medium.kind === "image") return { type: "input_image", image_url: urlOf(medium), detail: "auto" };
+  if (medium.kind === "file") return { type: "input_file", filename: medium.filename, file_data: urlOf(medium) };
+  throw new Error("This client's types have no audio.");
+}
 
 function itemsOf(turn: Turn): ResponseInputItem[] {
   if ("said" in turn) return turn.said as ResponseInputItem[];
   if ("results" in turn) {
-    return turn.results.map(({ call, text }) => ({ type: "function_call_output", call_id: call.id, output: text }));
+    return turn.results.map(({ call, text, image }) => ({
+      type: "function_call_output",
+      call_id: call.id,
+      output: image ? [{ type: "input_text", text }, partOf({ kind: "image", ...image })] : text,
+    }));
   }
-  if (!turn.image) return [{ role: "user", content: turn.user }];
-  const url = `data:${turn.image.mediaType};base64,${turn.image.base64}`;
-  return [
-    {
-      role: "user",
-      content: [
-        { type: "input_text", text: turn.user },
-        { type: "input_image", image_url: url, detail: "auto" },
-      ],
-    },
-  ];
+  if (!turn.media) return [{ role: "user", content: turn.user }];
+  return [{ role: "user", content: [{ type: "input_text", text: turn.user }, ...turn.media.map(partOf)] }];
 }
 
 function bodyOf(question: Question): ResponseCreateParamsNonStreaming {
@@ -53,6 +64,11 @@ async function stream(client: OpenAI, question: Question): Promise<Response> {
   return runner.finalResponse();
 }
 
+function refusalOf(output: readonly ResponseOutputItem[]): string {
+  const parts = output.flatMap((item) => (item.type === "message" ? item.content : []));
+  return parts.map((part) => (part.type === "refusal" ? part.refusal : "")).join("");
+}
+
 const isCall = (item: ResponseOutputItem) => item.type === "function_call";
 const isReasoning = (item: ResponseOutputItem) => item.type === "reasoning";
 
@@ -76,6 +92,7 @@ async function ask(target: { url: string; key: string }, question: Question): Pr
   const { usage, status, incomplete_details: incomplete } = whole;
   return {
     text: whole.output_text,
+    refusal: refusalOf(whole.output),
     thinking: thinkingOf(whole.output),
     calls: whole.output
       .filter(isCall)
