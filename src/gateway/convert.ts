@@ -69,14 +69,14 @@ function convertStream(inquiry: GenerationInquiry, target: Dialect, context: Enc
 
   function piece(frames: readonly SseFrame[]): Piece {
     let output = "";
-    let events: CanonicalEvent[] | readonly CanonicalEvent[] = [];
+    const events: CanonicalEvent[] = [];
     for (const frame of frames) {
       if (broken) break;
-      const found = source.frame(frame);
-      if (found.length === 0) continue;
-      broken = found.some((event) => event.type === "error");
-      output += encodeAll(found, encoder);
-      events = events.length === 0 ? found : [...events, ...found];
+      for (const event of source.frame(frame)) {
+        events.push(event);
+        if (event.type === "error") broken = true;
+        else output += encoder.event(event);
+      }
     }
     return { output, events };
   }

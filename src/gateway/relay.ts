@@ -56,6 +56,15 @@ function observe(decode: () => readonly CanonicalEvent[]): readonly CanonicalEve
   }
 }
 
+/** Like `observe`, without a closure: it runs for every frame. */
+function observeFrame(meter: StreamDecoder, frame: SseFrame): readonly CanonicalEvent[] {
+  try {
+    return meter.frame(frame);
+  } catch {
+    return [];
+  }
+}
+
 /**
  * Relays whole frames only: the tail of an unfinished one waits for the rest, so that a frame which must not reach the
  * caller (an upstream's raw error, a usage chunk nobody asked for) can still be left out.
@@ -78,10 +87,10 @@ function relayStream(inquiry: GenerationInquiry): ReplyStream {
         dropped ??= new Set();
         dropped.add(index);
       }
-      const found = observe(() => meter.frame(frame));
-      for (const event of found) events.push(event);
-      if (found.some(isError))
-        return { output: rewrite(ready, (other) => other < index && !dropped?.has(other)), events };
+      for (const event of observeFrame(meter, frame)) {
+        events.push(event);
+        if (isError(event)) return { output: rewrite(ready, (other) => other < index && !dropped?.has(other)), events };
+      }
     }
     if (wasWhole) return { output: "", events };
     if (meter.isWhole()) return { output: asStream(inquiry, events), events };
