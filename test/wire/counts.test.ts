@@ -43,7 +43,7 @@ function ask(id: MainDialect, body: JsonObject, model: string): CanonicalRequest
 /** What an upstream is asked for it. */
 function question(id: MainDialect, request: CanonicalRequest, model: string, altered: string[] = []): JsonObject {
   const encoded = DIALECTS[id].encodeRequest(request, { ...targetFor(request), model });
-  expect(encoded.losses.map(({ field }) => field)).toEqual(altered);
+  expect(encoded.losses.filter(({ field }) => !altered.includes(field))).toEqual([]);
   return countingOf(id).upstream.body(encoded.body, model);
 }
 
