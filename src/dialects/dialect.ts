@@ -131,6 +131,8 @@ export interface Dialect extends WireFormat {
   encodeRequest(request: CanonicalRequest, target: EncodeTarget): EncodedRequest;
   /** The path below the provider's base URL, with its query. */
   upstreamPath(model: string, stream: boolean): string;
+  /** Whether a caller's body can be relayed to an upstream with these deviations. Absent: always. */
+  fitsUpstream?(body: JsonObject, quirks: Quirks): boolean;
   /** What relay must change in the raw body: the model's name, and usage switched on where a stream has it only on request. */
   relayEdits(head: Head, target: { model: string; quirks: Quirks }): Edit[];
   /** Whether a frame exists only because relay switched usage on: it is kept from a caller who did not ask. */

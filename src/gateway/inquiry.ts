@@ -29,6 +29,7 @@ interface Asked {
 export interface GenerationInquiry extends Asked {
   readonly operation: "generation";
   readonly dialect: Dialect;
+  readonly body: JsonObject;
   /** Decoded on first use and kept for later attempts. Throws `invalid_request`. */
   canonical(): CanonicalRequest;
 }
@@ -49,7 +50,7 @@ export function inquire(facts: Asked & { dialect: AnyDialect }, body: JsonObject
   const { dialect } = facts;
   if (dialect.operation === "generation") {
     const canonical = once(() => dialect.decodeRequest(body, path));
-    return { ...facts, operation: dialect.operation, dialect, canonical };
+    return { ...facts, operation: dialect.operation, dialect, body, canonical };
   }
   const canonical = once(() => dialect.decodeRequest(body, path));
   return { ...facts, operation: dialect.operation, dialect, body, canonical };

@@ -14,12 +14,14 @@ import { relay } from "./relay.ts";
 import type { Translation } from "./translation.ts";
 
 /**
- * Bytes are relayed when both sides speak the same format in the same framing, the upstream can do what is asked, and the
- * conversation holds nothing that another provider said in an earlier turn.
+ * Bytes are relayed when both sides speak the same format in the same framing, the upstream can do what is asked and
+ * refuses nothing of it, and the conversation holds nothing that another provider said in an earlier turn.
  */
 export function canRelay(inquiry: GenerationInquiry, candidate: Candidate): boolean {
   if (inquiry.dialect.id !== candidate.dialect || inquiry.head.shape !== undefined) return false;
-  if (inquiry.head.compacts && !candidate.endpoint.quirks[candidate.dialect]?.compacts) return false;
+  const quirks = candidate.endpoint.quirks[candidate.dialect];
+  if (inquiry.head.compacts && !quirks?.compacts) return false;
+  if (quirks && inquiry.dialect.fitsUpstream?.(inquiry.body, quirks) === false) return false;
   return inquiry.framing === "sse" && !holdsWrapped(inquiry.bytes);
 }
 

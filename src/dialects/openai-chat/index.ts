@@ -4,6 +4,7 @@
  */
 import type { Dialect } from "../dialect.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
+import { fitsUpstream } from "./fits.ts";
 import { isUsageOnly, peek, relayEdits } from "./head.ts";
 import { decodeReply } from "./reply-decode.ts";
 import { encodeReply } from "./reply-encode.ts";
@@ -23,6 +24,7 @@ export const openaiChat: Dialect = {
   upstreamPath: () => "/chat/completions",
   forwardedHeaders: [],
   defaultHeaders: {},
+  fitsUpstream,
   relayEdits,
   isUsageOnly,
   decodeReply,

@@ -1,0 +1,74 @@
+/**
+ * When a Chat body may be relayed to an upstream with known deviations, and when it has to be encoded anew.
+ * Beside `fits.ts`.
+ */
+import { expect, test } from "bun:test";
+import type { Quirks } from "../../core/endpoint.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { fitsUpstream } from "./fits.ts";
+
+const user = { role: "user", content: "hi" };
+const body = (more: JsonObject = {}, ...messages: JsonObject[]): JsonObject => ({
+  model: "m",
+  messages: [user, ...messages],
+  ...more,
+});
+
+test("a plain body fits every upstream, and every body fits one without deviations", () => {
+  const strict: Quirks = {
+    systemRole: "system",
+    flattenText: true,
+    reasoningField: "none",
+    callIds: "nine",
+    refuses: ["seed"],
+  };
+  expect(fitsUpstream(body(), strict)).toBe(true);
+  const odd = body({ seed: 1 }, { role: "developer", content: [] }, { role: "assistant", reasoning_details: [{}] });
+  expect(fitsUpstream(odd, {})).toBe(true);
+});
+
+test("a field that the upstream refuses does not fit, an absent or null one does", () => {
+  const quirks: Quirks = { refuses: ["seed", "logprobs"] };
+  expect(fitsUpstream(body({ seed: 7 }), quirks)).toBe(false);
+  expect(fitsUpstream(body({ logprobs: true }), quirks)).toBe(false);
+  expect(fitsUpstream(body({ seed: null, temperature: 1 }), quirks)).toBe(true);
+});
+
+test("developer instructions fit only where the role is known", () => {
+  const developer = { role: "developer", content: "Be brief." };
+  expect(fitsUpstream(body({}, developer), { systemRole: "system" })).toBe(false);
+  expect(fitsUpstream(body({}, developer), { systemRole: "developer" })).toBe(true);
+});
+
+test("thoughts of earlier turns fit only under the upstream's own name", () => {
+  const turn = (fields: JsonObject) => body({}, { role: "assistant", content: "a", ...fields });
+  expect(fitsUpstream(turn({ reasoning_content: "t" }), { reasoningField: "none" })).toBe(false);
+  expect(fitsUpstream(turn({ reasoning_content: "t" }), { reasoningField: "reasoning_content" })).toBe(true);
+  expect(fitsUpstream(turn({ reasoning: "t" }), { reasoningField: "reasoning_content" })).toBe(false);
+  expect(fitsUpstream(turn({ reasoning_details: [{}] }), { reasoningField: "reasoning" })).toBe(false);
+  expect(fitsUpstream(turn({ reasoning_details: [{}] }), { reasoningField: "reasoning", reasoningDetails: true })).toBe(
+    true,
+  );
+  expect(fitsUpstream(turn({ reasoning_content: "" }), { reasoningField: "none" })).toBe(true);
+});
+
+test("content lists, call ids, efforts and fixed fields are looked at where the upstream is particular about them", () => {
+  const list = body({}, { role: "user", content: [{ type: "text", text: "a" }] });
+  expect(fitsUpstream(list, { flattenText: true })).toBe(false);
+  const called = body(
+    {},
+    { role: "assistant", tool_calls: [{ id: "call_1" }] },
+    { role: "tool", tool_call_id: "call_1" },
+  );
+  expect(fitsUpstream(called, { callIds: "nine" })).toBe(false);
+  const nine = body(
+    {},
+    { role: "assistant", tool_calls: [{ id: "abcDEF123" }] },
+    { role: "tool", tool_call_id: "abcDEF123" },
+  );
+  expect(fitsUpstream(nine, { callIds: "nine" })).toBe(true);
+  expect(fitsUpstream(body({ reasoning_effort: "xhigh" }), { efforts: ["low", "high"] })).toBe(false);
+  expect(fitsUpstream(body({ reasoning_effort: "low" }), { reasoningRequest: "thinking" })).toBe(false);
+  expect(fitsUpstream(body(), { adds: { extra: 1 } })).toBe(false);
+  expect(fitsUpstream(body({ extra: 2 }), { adds: { extra: 1 } })).toBe(true);
+});
