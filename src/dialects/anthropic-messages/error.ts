@@ -5,6 +5,7 @@
 import type { ErrorCode, FailureKind, GatewayError, UpstreamFailure } from "../../core/error.ts";
 import { asArray, asNumber, asObject, asString, type JsonObject, tryParse } from "../../core/json.ts";
 import type { ErrorReply } from "../dialect.ts";
+import { kindOfStatus, retryHeaders, waitInHeaders } from "../failure.ts";
 
 /** Error types of the wire: what they mean, and the status they stand for inside a stream. */
 const TYPES: Record<string, readonly [FailureKind, number]> = {
@@ -48,31 +49,6 @@ const OVERFLOW =
 const FILTERED = /blocked by (?:our |the )?content filter/i;
 const NO_CREDIT = /credit balance is too low|insufficient (?:balance|credit|quota)/i;
 
-function kindOfStatus(status: number): FailureKind {
-  switch (status) {
-    case 401:
-      return "authentication";
-    case 402:
-      return "billing";
-    case 403:
-      return "permission";
-    case 404:
-      return "not-found";
-    case 413:
-      return "too-large";
-    case 429:
-      return "rate-limit";
-    case 408:
-    case 504:
-      return "timeout";
-    case 503:
-    case 529:
-      return "overloaded";
-    default:
-      return status >= 500 ? "server" : "invalid-request";
-  }
-}
-
 /** The failure that an error document stands for. `status` is absent inside a stream: the error's type tells it. */
 export function failureOf(document: JsonObject | undefined, status?: number): UpstreamFailure {
   const inner = asObject(document?.error);
@@ -104,7 +80,7 @@ export function decodeError(status: number, headers: Headers, body: string): Ups
   const document = asObject(parsed) ?? asObject(asArray(parsed)[0]);
   const failure = document ? failureOf(document, status) : plainFailure(status, body);
   // A hint without such a status means nothing: successes carry it too.
-  const retryAfterMs = status === 429 || status >= 500 ? readRetryAfter(headers) : undefined;
+  const retryAfterMs = status === 429 || status >= 500 ? waitInHeaders(headers) : undefined;
   return retryAfterMs === undefined ? failure : { ...failure, retryAfterMs };
 }
 
@@ -112,14 +88,6 @@ function plainFailure(status: number, body: string): UpstreamFailure {
   const isPage = body.trimStart().startsWith("<");
   const message = isPage ? "" : body.trim().slice(0, 500);
   return { kind: refine(kindOfStatus(status), message), status, message };
-}
-
-const MAX_RETRY_AFTER_MS = 24 * 3600 * 1000;
-
-function readRetryAfter(headers: Headers): number | undefined {
-  const precise = Number(headers.get("retry-after-ms") ?? Number.NaN);
-  const milliseconds = precise >= 0 ? precise : Number(headers.get("retry-after") ?? Number.NaN) * 1000;
-  return milliseconds >= 0 ? Math.min(milliseconds, MAX_RETRY_AFTER_MS) : undefined;
 }
 
 /** Whole numbers with or without thousands separators. */
@@ -151,12 +119,7 @@ export function errorDocument(error: GatewayError, requestId: string): JsonObjec
 
 /** Renders an error with its status and the headers that tell clients whether and when to try again. */
 export function encodeError(error: GatewayError, requestId: string): ErrorReply {
-  const headers: Record<string, string> = {};
-  if (!error.retryHelps) headers["x-should-retry"] = "false";
-  if (error.retryHelps && error.retryAfterMs !== undefined) {
-    headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
-  }
-  return { status: error.status, body: errorDocument(error, requestId), headers };
+  return { status: error.status, body: errorDocument(error, requestId), headers: retryHeaders(error) };
 }
 
 /** The event that ends a stream with an error. */

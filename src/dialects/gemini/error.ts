@@ -5,6 +5,7 @@
 import type { FailureKind, GatewayError, UpstreamFailure } from "../../core/error.ts";
 import { asArray, asNumber, asObject, asString, type Json, type JsonObject, tryParse } from "../../core/json.ts";
 import type { ErrorReply, Framing } from "../dialect.ts";
+import { kindOfStatus, retryHeaders, waitInHeaders, waitSeconds } from "../failure.ts";
 
 const TYPE = "type.googleapis.com/google.rpc.";
 
@@ -24,19 +25,6 @@ const STATUS_NAMES: Readonly<Record<number, string>> = {
   502: "UNAVAILABLE",
   503: "UNAVAILABLE",
   504: "DEADLINE_EXCEEDED",
-};
-
-const KIND_BY_STATUS: Readonly<Record<number, FailureKind>> = {
-  401: "authentication",
-  402: "billing",
-  403: "permission",
-  404: "not-found",
-  408: "timeout",
-  413: "too-large",
-  429: "rate-limit",
-  503: "overloaded",
-  504: "timeout",
-  529: "overloaded",
 };
 
 /** HTTP statuses by the name of a gRPC status, for errors that tell no number. */
@@ -73,25 +61,13 @@ function kindOf(status: number, message: string, reasons: readonly string[]): Fa
     if (WRONG_PLACE.test(message)) return "permission";
     if (status === 400 && BLOCKED.test(message)) return "content-filter";
   }
-  return KIND_BY_STATUS[status] ?? (status >= 499 ? "server" : "invalid-request");
+  return kindOfStatus(status);
 }
 
 /** A duration such as `34.5s` in milliseconds. */
 function durationMs(text: string | undefined): number | undefined {
   const seconds = text?.endsWith("s") ? Number(text.slice(0, -1)) : Number.NaN;
   return Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds * 1000) : undefined;
-}
-
-function headerDelayMs(headers: Headers): number | undefined {
-  const exact = Number(headers.get("retry-after-ms") ?? Number.NaN);
-  if (exact >= 0) return Math.ceil(exact);
-  const text = headers.get("retry-after");
-  if (!text) return undefined;
-  const seconds = Number(text);
-  if (seconds >= 0) return Math.ceil(seconds * 1000);
-  // A date is measured against the answer's own clock: a dialect has none.
-  const distance = Date.parse(text) - Date.parse(headers.get("date") ?? "");
-  return distance >= 0 ? distance : undefined;
 }
 
 /** The failure that an error object stands for; `status` is used where the object tells none. Understands other formats' objects too. */
@@ -130,7 +106,7 @@ export function decodeError(status: number, headers: Headers, body: string): Ups
   const failure = document
     ? readFailure(document.error ?? document, status)
     : { kind: kindOf(status, body, []), status, message: plainText(body) };
-  const delay = headerDelayMs(headers) ?? failure.retryAfterMs;
+  const delay = waitInHeaders(headers) ?? failure.retryAfterMs;
   return { ...failure, ...(delay !== undefined && { retryAfterMs: delay }) };
 }
 
@@ -165,26 +141,17 @@ function errorBody(error: GatewayError, requestId: string): JsonObject {
     const fieldViolations = [{ field: error.param, description: error.message }];
     details.push({ "@type": `${TYPE}BadRequest`, fieldViolations });
   }
-  const delay = retryAfterSeconds(error);
-  if (delay !== undefined) details.push({ "@type": `${TYPE}RetryInfo`, retryDelay: `${delay}s` });
+  if (error.retryHelps && error.retryAfterMs !== undefined) {
+    details.push({ "@type": `${TYPE}RetryInfo`, retryDelay: `${waitSeconds(error.retryAfterMs)}s` });
+  }
   details.push({ "@type": `${TYPE}RequestInfo`, requestId });
   const message = error.reason === "context-length" ? overflowMessage(error.message) : error.message;
   return { error: { code: error.status, message, status: statusName(error.status), details } };
 }
 
-function retryAfterSeconds(error: GatewayError): number | undefined {
-  if (!error.retryHelps || error.retryAfterMs === undefined) return undefined;
-  return Math.max(1, Math.ceil(error.retryAfterMs / 1000));
-}
-
 /** Renders an error in this format's envelope. */
 export function encodeError(error: GatewayError, requestId: string): ErrorReply {
-  const delay = retryAfterSeconds(error);
-  const headers: Record<string, string> = {
-    ...(!error.retryHelps && { "x-should-retry": "false" }),
-    ...(delay !== undefined && { "retry-after": String(delay) }),
-  };
-  return { status: error.status, body: errorBody(error, requestId), headers };
+  return { status: error.status, body: errorBody(error, requestId), headers: retryHeaders(error) };
 }
 
 /** The error for a stream that has begun: a last event and the same as a bare document, or the last element of the array. */

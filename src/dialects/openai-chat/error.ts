@@ -5,6 +5,7 @@
 import type { FailureKind, GatewayError, UpstreamFailure } from "../../core/error.ts";
 import { asArray, asNumber, asObject, asString, type Json, type JsonObject, tryParse } from "../../core/json.ts";
 import type { ErrorReply } from "../dialect.ts";
+import { kindOfStatus, retryHeaders, STATUS_OF_KIND, waitInHeaders, waitInWords } from "../failure.ts";
 
 /** Words that say "too long" in the overflow messages of OpenAI, its imitators and those they wrap. */
 const OVERFLOW =
@@ -27,47 +28,6 @@ const CODES: Readonly<Record<string, FailureKind>> = {
   rate_limit_error: "rate-limit",
   overloaded_error: "overloaded",
 };
-const STATUS_OF: Readonly<Record<FailureKind, number>> = {
-  "invalid-request": 400,
-  "context-length": 400,
-  "content-filter": 400,
-  "too-large": 413,
-  "not-found": 404,
-  authentication: 401,
-  permission: 403,
-  billing: 402,
-  "rate-limit": 429,
-  overloaded: 503,
-  server: 500,
-  timeout: 504,
-};
-
-function kindOfStatus(status: number): FailureKind {
-  switch (status) {
-    case 401:
-      return "authentication";
-    case 402:
-      return "billing";
-    case 403:
-      return "permission";
-    case 404:
-      return "not-found";
-    case 408:
-    case 504:
-    case 524:
-      return "timeout";
-    case 413:
-      return "too-large";
-    case 429:
-      return "rate-limit";
-    case 503:
-    case 529:
-      return "overloaded";
-    default:
-      return status >= 400 && status < 500 ? "invalid-request" : "server";
-  }
-}
-
 interface Envelope {
   message: string;
   code: string | undefined;
@@ -124,25 +84,14 @@ function kindOf(status: number, envelope: Envelope): FailureKind {
 }
 
 /** Milliseconds until a retry may help, from the headers, Google's detail or the sentence; undefined when nothing says. */
-function retryAfter(headers: Headers | undefined, envelope: Envelope | undefined): number | undefined {
-  const exact = Number(headers?.get("retry-after-ms") ?? Number.NaN);
-  if (exact >= 0) return exact;
-  const header = headers?.get("retry-after");
-  if (header) {
-    const seconds = Number(header);
-    if (seconds >= 0) return seconds * 1000;
-    const wait = Date.parse(header) - Date.parse(headers?.get("date") ?? "");
-    if (wait >= 0) return wait;
-  }
-  for (const detail of envelope?.details ?? []) {
+function retryAfter(headers: Headers | undefined, envelope: Envelope): number | undefined {
+  const told = headers && waitInHeaders(headers);
+  if (told !== undefined) return told;
+  for (const detail of envelope.details) {
     const delay = Number.parseFloat(asString(asObject(detail)?.retryDelay) ?? "");
     if (delay >= 0) return delay * 1000;
   }
-  const told = /try again in (?:(\d+)m)?([\d.]+)(ms|s)\b/i.exec(envelope?.message ?? "");
-  if (!told) return undefined;
-  const amount = Number(told[2]);
-  if (!(amount >= 0)) return undefined;
-  return Math.ceil(Number(told[1] ?? 0) * 60_000 + (told[3] === "ms" ? amount : amount * 1000));
+  return waitInWords(envelope.message);
 }
 
 function failure(status: number, envelope: Envelope, headers: Headers | undefined): UpstreamFailure {
@@ -182,7 +131,7 @@ export function decodeInnerError(holder: JsonObject): UpstreamFailure {
   const envelope = readEnvelope(holder) as Envelope;
   const named = CODES[envelope.code ?? ""] ?? CODES[envelope.type ?? ""];
   const told = envelope.status;
-  const guessed = named ? STATUS_OF[named] : envelope.type === "invalid_request_error" ? 400 : 502;
+  const guessed = named ? STATUS_OF_KIND[named] : envelope.type === "invalid_request_error" ? 400 : 502;
   return failure(told !== undefined && told >= 400 && told < 600 ? told : guessed, envelope, undefined);
 }
 
@@ -217,14 +166,9 @@ function errorBody(error: GatewayError, requestId: string): JsonObject {
   };
 }
 
-/** OpenAI's envelope. `x-should-retry: false` where the same request cannot succeed: SDKs obey it. */
+/** OpenAI's envelope. */
 export function encodeError(error: GatewayError, requestId: string): ErrorReply {
-  const headers: Record<string, string> = {};
-  if (!error.retryHelps) headers["x-should-retry"] = "false";
-  if (error.retryAfterMs !== undefined && error.retryHelps) {
-    headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
-  }
-  return { status: error.status, body: errorBody(error, requestId), headers };
+  return { status: error.status, body: errorBody(error, requestId), headers: retryHeaders(error) };
 }
 
 /** The frame that OpenAI's SDKs raise as an error inside a stream. Nothing follows it. */

@@ -5,6 +5,7 @@
 import type { FailureKind, GatewayError, UpstreamFailure } from "../../core/error.ts";
 import { asNumber, asObject, asString, type Json, type JsonObject, tryParse } from "../../core/json.ts";
 import type { ErrorReply } from "../dialect.ts";
+import { kindOfStatus, retryHeaders, STATUS_OF_KIND, waitInHeaders, waitInWords, waitSeconds } from "../failure.ts";
 
 const MAX_RAW_MESSAGE = 500;
 
@@ -30,46 +31,14 @@ const KIND_OF_CODE: Record<string, FailureKind> = {
   vector_store_timeout: "timeout",
 };
 
-const KIND_OF_STATUS: Record<number, FailureKind> = {
-  401: "authentication",
-  402: "billing",
-  403: "permission",
-  404: "not-found",
-  408: "timeout",
-  413: "too-large",
-  429: "rate-limit",
-  503: "overloaded",
-  504: "timeout",
-  524: "timeout",
-  529: "overloaded",
-};
-
-const STATUS_OF_KIND: Record<FailureKind, number> = {
-  "invalid-request": 400,
-  "context-length": 400,
-  "content-filter": 400,
-  "too-large": 413,
-  "not-found": 404,
-  authentication: 401,
-  permission: 403,
-  billing: 402,
-  "rate-limit": 429,
-  overloaded: 503,
-  server: 500,
-  timeout: 504,
-};
-
 const OVERFLOW =
   /context (window|length)|maximum context|prompt is too long|input is too long|exceeds? the (maximum|max|model'?s?) .{0,30}(tokens|context)|too many (input )?tokens/i;
-const RETRY_WORDS = /try again in (?:(\d{1,6})m ?)?([\d.]{1,12}) ?(ms|s)\b/i;
-
 function kindOf(code: string | undefined, type: string | undefined, status: number, message: string): FailureKind {
   const named = (code && KIND_OF_CODE[code]) || (type && KIND_OF_CODE[type]) || undefined;
   if (named) return named;
   if (status < 500 && OVERFLOW.test(message)) return "context-length";
   if (status === 400 && /api key/i.test(message)) return "authentication";
-  if (KIND_OF_STATUS[status]) return KIND_OF_STATUS[status];
-  return status >= 500 ? "server" : "invalid-request";
+  return kindOfStatus(status);
 }
 
 /** Understands an HTTP error. `body` may be JSON of any envelope, HTML or empty. */
@@ -81,7 +50,7 @@ export function decodeError(status: number, headers: Headers, body: string): Ups
     status,
     message: parsed || body.trimStart().startsWith("<") ? "" : body.slice(0, MAX_RAW_MESSAGE),
   };
-  const wait = retryAfter(headers);
+  const wait = waitInHeaders(headers);
   if (wait !== undefined) failure.retryAfterMs = wait;
   return failure;
 }
@@ -117,26 +86,6 @@ function detailOf(value: Json | undefined): string | undefined {
   return typeof value === "string" ? value : JSON.stringify(value).slice(0, MAX_RAW_MESSAGE);
 }
 
-/** "Please try again in 1m2.5s" in milliseconds. */
-function waitInWords(message: string): number | undefined {
-  const told = RETRY_WORDS.exec(message);
-  const amount = Number(told?.[2]);
-  if (!told || !(amount >= 0)) return undefined;
-  return Math.ceil(Number(told[1] ?? 0) * 60_000 + (told[3] === "ms" ? amount : amount * 1000));
-}
-
-/** How long the headers say to wait. A date is counted from the answer's own `date`. */
-function retryAfter(headers: Headers): number | undefined {
-  const exact = Number(headers.get("retry-after-ms") ?? Number.NaN);
-  if (exact >= 0) return exact;
-  const text = headers.get("retry-after");
-  if (!text) return undefined;
-  const seconds = Number(text);
-  if (seconds >= 0) return seconds * 1000;
-  const wait = Date.parse(text) - Date.parse(headers.get("date") ?? "");
-  return wait >= 0 ? wait : undefined;
-}
-
 /** An error inside a stream or a 200 answer: an `error` event, a failed response's `error`, or an error body. */
 export function streamFailure(body: JsonObject): UpstreamFailure {
   return failureOf(body, 0) ?? { kind: "server", status: 500, message: "" };
@@ -162,25 +111,18 @@ function wireError(error: GatewayError): WireError {
 /** The text that callers see. Codex reads the wait from the sentence. */
 function messageOf(error: GatewayError): string {
   if (error.code !== "rate_limit_exceeded" || error.retryAfterMs === undefined) return error.message;
-  if (RETRY_WORDS.test(error.message)) return error.message;
+  if (waitInWords(error.message) !== undefined) return error.message;
   return `${error.message} Please try again in ${waitSeconds(error.retryAfterMs)}s.`;
-}
-
-function waitSeconds(waitMs: number): number {
-  return Math.max(1, Math.ceil(waitMs / 1000));
 }
 
 /** Renders an error as an answer. */
 export function encodeError(error: GatewayError, requestId: string): ErrorReply {
   const { status, type, code } = wireError(error);
-  const headers: Record<string, string> = {};
-  if (!error.retryHelps) headers["x-should-retry"] = "false";
-  else if (error.retryAfterMs !== undefined) headers["retry-after"] = String(waitSeconds(error.retryAfterMs));
   const body = {
     error: { message: messageOf(error), type, param: error.param ?? null, code },
     request_id: requestId,
   };
-  return { status, body, headers };
+  return { status, body, headers: retryHeaders(error) };
 }
 
 /** The codes at which Codex stops, or waits as long as it is told, if only `response.failed` says them. */
