@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { GatewayError, invalidRequest } from "../core/error.ts";
+import { within } from "../core/glob.ts";
 import type { JsonObject } from "../core/json.ts";
 import { dollarsToNano, type Nano, nanoToDollars } from "../core/money.ts";
 import type { Authenticator } from "../identity/authenticate.ts";
@@ -111,6 +112,19 @@ function offset(query: URLSearchParams): number {
   return value;
 }
 
+/**
+ * The models of a key that this caller makes or changes: never more than the caller's own key may call.
+ * Without a wish it is what the caller has. Throws `forbidden` for a glob beyond that.
+ */
+function granted(caller: Caller, wanted: string[] | null | undefined): string[] | null | undefined {
+  const own = caller.principal?.models;
+  if (!own) return wanted;
+  const beyond = wanted?.find((glob) => !within(glob, own));
+  if (beyond !== undefined)
+    throw new GatewayError("forbidden", `This key may not grant ${JSON.stringify(beyond)}.`, { param: "models" });
+  return wanted ?? [...own];
+}
+
 /** What the key routes stand on. `usage` tells what keys used lately. */
 export interface KeyParts {
   keys: Keys;
@@ -145,7 +159,7 @@ async function create({ keys, workspaces }: KeyParts, caller: Caller, body: Json
     name: wanted.name,
     kind: wanted.kind,
     expiresAt: wanted.expires_at ? new Date(wanted.expires_at) : null,
-    models: wanted.models,
+    models: granted(caller, wanted.models),
     limitNano: toNano(wanted.limit, "limit"),
     limitReset: wanted.limit_reset,
     rpm: wanted.rpm,
@@ -165,7 +179,7 @@ async function change(parts: KeyParts, caller: Caller, hash: string, body: JsonO
   const fields: KeyChange = {
     name: wanted.name,
     disabled: wanted.disabled,
-    models: wanted.models,
+    models: wanted.models === undefined ? undefined : granted(caller, wanted.models),
     rpm: wanted.rpm,
     rpd: wanted.rpd,
     limitReset: wanted.limit_reset,

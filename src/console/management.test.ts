@@ -133,6 +133,20 @@ eachDatabase((store) => {
       });
     }
 
+    test("a key that is restricted to some models makes and changes keys within them only", async () => {
+      const { workspace, inference } = await newAccount();
+      const wish = { name: "p", kind: "provisioning", workspace, models: ["gpt-*"] };
+      const restricted = (await ask("POST", "keys", ROOT, wish)).body.key as string;
+      const models = async (body: object) => (await ask("POST", "keys", restricted, { name: "n", ...body })).body;
+      expect(await models({})).toMatchObject({ data: { models: ["gpt-*"] } });
+      expect(await models({ models: ["gpt-4*"] })).toMatchObject({ data: { models: ["gpt-4*"] } });
+      expect(await models({ models: ["gpt-4o", "claude-*"] })).toMatchObject({ error: { code: "forbidden" } });
+      expect(await models({ models: null })).toMatchObject({ data: { models: ["gpt-*"] } });
+      const change = (body: object) => ask("PATCH", `keys/${inference.hash}`, restricted, body);
+      expect((await change({ models: ["*"] })).status).toBe(403);
+      expect((await change({ models: null })).body).toMatchObject({ data: { models: ["gpt-*"] } });
+    });
+
     test("nobody without a root key in the configuration, not even with an empty one", async () => {
       const bare = createManagement({
         routes: workspaceRoutes({ workspaces, defaults: { plan: "payg", welcomeCreditNano: nano(0n) } }),

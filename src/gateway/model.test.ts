@@ -7,7 +7,8 @@ import fc from "fast-check";
 import { endpoint, model, principal } from "../../test/support/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { GatewayError } from "../core/error.ts";
-import { fits, mayCall, resolveModel } from "./model.ts";
+import { fits, within } from "../core/glob.ts";
+import { mayCall, resolveModel } from "./model.ts";
 
 const gpt = model([endpoint()], { id: "gpt-4o", aliases: ["openai/gpt-4o"] });
 const catalog: Catalog = {
@@ -106,4 +107,15 @@ describe("the model that a caller names", () => {
   test("is quoted in part when its name is very long", () => {
     expect(refusal("x".repeat(1_000_000)).message.length).toBeLessThan(200);
   });
+});
+
+test("a glob is within another only if it can fit nothing that the other does not", () => {
+  const glob = fc.stringMatching(/^[ab*]{0,5}$/);
+  fc.assert(
+    fc.property(glob, glob, fc.stringMatching(/^[ab]{0,6}$/), (inner, outer, name) => {
+      if (within(inner, [outer]) && fits(inner, name)) expect(fits(outer, name)).toBe(true);
+    }),
+  );
+  expect(within("gpt-4*", ["gpt-*"])).toBe(true);
+  expect(within("*", ["gpt-*"])).toBe(false);
 });

@@ -6,23 +6,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { Principal } from "../core/call.ts";
 import type { Model } from "../core/endpoint.ts";
 import { GatewayError } from "../core/error.ts";
-
-/** Whether a glob (`*` for any run of characters) fits a name. No regular expression is built, so no pattern is slow. */
-export function fits(glob: string, name: string): boolean {
-  const pieces = glob.split("*");
-  const first = pieces[0] ?? "";
-  if (pieces.length === 1) return glob === name;
-  const last = pieces[pieces.length - 1] ?? "";
-  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false;
-  let from = first.length;
-  const until = name.length - last.length;
-  for (const piece of pieces.slice(1, -1)) {
-    const found = name.indexOf(piece, from);
-    if (found < 0 || found + piece.length > until) return false;
-    from = found + piece.length;
-  }
-  return true;
-}
+import { fits } from "../core/glob.ts";
 
 /** Whether the key's list of models, if it has one, holds this model under its id or an alias. */
 export function mayCall(principal: Principal, model: Model): boolean {
