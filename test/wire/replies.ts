@@ -113,16 +113,17 @@ const SINGLE: ReadonlySet<MainDialect> = new Set(["openai-responses", "anthropic
 
 /** The class of finish that remains in a format. What the calls and refusals say comes first, as for every decoder. */
 function finishIn(to: MainDialect, reason: FinishReason, { calls }: Said, hasRefusal: boolean): string {
-  const plain = calls.length > 0 ? "tool-calls" : hasRefusal && to !== "gemini" ? "refusal" : "stop";
+  const told = to === "anthropic-messages" ? "content-filter" : to === "gemini" ? "stop" : "refusal";
+  const plain = calls.length > 0 ? "tool-calls" : hasRefusal ? told : "stop";
   switch (reason) {
     case "length":
       return "length";
     case "context-length":
       return to === "anthropic-messages" ? "context-length" : "length";
     case "content-filter":
-      return to === "anthropic-messages" ? "refusal" : "content-filter";
+      return "content-filter";
     case "refusal":
-      return to === "anthropic-messages" ? "refusal" : to === "gemini" ? "content-filter" : plain;
+      return to === "anthropic-messages" || to === "gemini" ? "content-filter" : plain;
     case "pause":
       return to === "anthropic-messages" ? "pause" : to === "gemini" ? "other" : plain;
     case "malformed-tool-call":

@@ -4,7 +4,8 @@
  */
 
 import type { Finish, FinishReason } from "../../core/event.ts";
-import { asString, type Json } from "../../core/json.ts";
+import { asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
+import type { Extras, RefusalPart } from "../../core/request.ts";
 import { OWN } from "./wire.ts";
 
 const REASONS: Record<string, FinishReason> = {
@@ -30,16 +31,42 @@ const WORDS: Record<FinishReason, string> = {
   other: "end_turn",
 };
 
-/** Why the message ended. A stop with client tool calls in the message is `tool-calls`, whatever the wire says. */
-export function decodeFinish(reason: Json | undefined, stopSequence: Json | undefined, hasCalls: boolean): Finish {
-  const word = asString(reason);
+/**
+ * Why the message ended. A stop with client tool calls in the message is `tool-calls`, whatever the wire says. A refusal that
+ * nobody explains is a filter's: other formats would take the answer for a complete one.
+ */
+export function decodeFinish(
+  wire: { reason: Json | undefined; sequence: Json | undefined },
+  { hasCalls, isExplained }: { hasCalls: boolean; isExplained: boolean },
+): Finish {
+  const word = asString(wire.reason);
   const known = word !== undefined && Object.hasOwn(REASONS, word) ? (REASONS[word] as FinishReason) : "other";
-  const sequence = asString(stopSequence);
+  const reason = known === "refusal" && !isExplained ? "content-filter" : known;
+  const sequence = asString(wire.sequence);
   return {
-    reason: known === "stop" && hasCalls ? "tool-calls" : known,
+    reason: reason === "stop" && hasCalls ? "tool-calls" : reason,
     ...(sequence !== undefined && { stopSequence: sequence }),
     ...(word !== undefined && { native: { dialect: OWN, value: word } }),
   };
+}
+
+/** Says that the refusal is told by the message's end, so that this format does not tell it as a text too. */
+const AT_END = "$atEnd";
+
+/**
+ * The refusal that a message's end tells; other formats tell it as content. `details` are the values of `stop_details` in
+ * the order they came. Undefined for any other reason, and where nobody explains it.
+ */
+export function refusalAtEnd(reason: Json | undefined, ...details: (Json | undefined)[]): RefusalPart | undefined {
+  if (reason !== "refusal") return undefined;
+  const told = details.map((one) => asString(asObject(one)?.explanation)).findLast((text) => text?.trim());
+  return told === undefined ? undefined : { type: "refusal", text: told, extras: { [OWN]: { [AT_END]: true } } };
+}
+
+/** Whether a refusal is one that the message's end tells. */
+export function isAtEnd(of: { extras?: Extras }): boolean {
+  const own: JsonObject | undefined = of.extras?.[OWN];
+  return own?.[AT_END] === true;
 }
 
 /** `stop_reason` and `stop_sequence`: the wire's own words where they came from here; `tool_use` follows from the calls. */

@@ -13,7 +13,7 @@ import { restoreToolCall, type ToolNames, toolNames, wrapCustomInput } from "../
 import { decodeBlock } from "./blocks-decode.ts";
 import { urlCitation } from "./blocks-encode.ts";
 import { failureOf } from "./error.ts";
-import { decodeFinish, encodeFinish } from "./finish.ts";
+import { decodeFinish, encodeFinish, isAtEnd, refusalAtEnd } from "./finish.ts";
 import { decodeUsage, encodeUsage } from "./usage.ts";
 import { OWN, ownExtras, wireFields, wireToolId } from "./wire.ts";
 
@@ -64,14 +64,16 @@ export function decodeReply(body: Json, context: DecodeContext): CanonicalEvent[
     return block ? [decodeBlock(block)] : [];
   });
   const hasCalls = parts.some((part) => part.type === "tool-call");
+  const refusal = refusalAtEnd(message.stop_reason, message.stop_details);
+  if (refusal) parts.push(refusal);
+  const wire = { reason: message.stop_reason, sequence: message.stop_sequence };
+  const finish = decodeFinish(wire, { hasCalls, isExplained: refusal !== undefined });
   const raw = asObject(message.usage);
   const usage = raw && decodeUsage(raw);
   return unfold({
     id: asString(message.id) ?? context.id,
     ...(typeof message.model === "string" && { model: message.model }),
-    choices: [
-      { parts, finish: decodeFinish(message.stop_reason, message.stop_sequence, hasCalls), ...endExtras(message) },
-    ],
+    choices: [{ parts, finish, ...endExtras(message) }],
     ...(usage && { usage: usage.usage, usageExtras: usage.extras }),
     ...startExtras(message),
   });
@@ -111,7 +113,7 @@ export function encodeReplyPart(part: ReplyPart, names: ToolNames): JsonObject[]
       // A text's signature is not carried: callers expect the text in the first block, and its origin does without.
       return [encodeReplyText(part, own)];
     case "refusal":
-      return [{ type: "text", text: part.text, ...own }];
+      return isAtEnd(part) ? [] : [{ type: "text", text: part.text, ...own }];
     case "thinking": {
       const signature = carrySignature(part.signature ?? UNSIGNED, OWN);
       if (part.redacted) return [{ type: "redacted_thinking", data: signature, ...own }];

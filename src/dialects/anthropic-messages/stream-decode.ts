@@ -10,7 +10,7 @@ import type { DecodeContext, StreamDecoder } from "../dialect.ts";
 import { parseArguments } from "../partial-json.ts";
 import { decodeBlock, opaque, sortCitations } from "./blocks-decode.ts";
 import { failureOf } from "./error.ts";
-import { decodeFinish } from "./finish.ts";
+import { decodeFinish, refusalAtEnd } from "./finish.ts";
 import { decodeReply, endExtras, startExtras, withoutNulls } from "./reply.ts";
 import { decodeUsage, mergeUsage } from "./usage.ts";
 import { ASSEMBLED_INPUT, OWN, ownExtras, readBase } from "./wire.ts";
@@ -312,10 +312,17 @@ function closeBlocks(state: State, out: CanonicalEvent[]): void {
 function finish(state: State, out: CanonicalEvent[]): void {
   closeBlocks(state, out);
   const { reason, sequence, fields = [] } = state.ending ?? {};
+  const refusal = refusalAtEnd(reason, ...fields.map((place) => place.stop_details));
+  if (refusal) {
+    const { text, ...begun } = refusal;
+    const place = { choice: 0, part: state.parts++ };
+    out.push({ type: "part-start", ...place, start: begun });
+    out.push({ type: "text-delta", ...place, text }, { type: "part-end", ...place });
+  }
   out.push({
     type: "message-end",
     choice: 0,
-    finish: decodeFinish(reason, sequence, state.hasCalls),
+    finish: decodeFinish({ reason, sequence }, { hasCalls: state.hasCalls, isExplained: refusal !== undefined }),
     ...endExtras(...fields),
   });
 }

@@ -13,7 +13,7 @@ import type { EncodeContext, StreamEncoder } from "../dialect.ts";
 import { restoreToolCall, type ToolNames, toolNames } from "../tool-names.ts";
 import { urlCitation } from "./blocks-encode.ts";
 import { encodeStreamError } from "./error.ts";
-import { encodeFinish } from "./finish.ts";
+import { encodeFinish, isAtEnd } from "./finish.ts";
 import { callName, encodeReplyPart, messageId } from "./reply.ts";
 import { encodeUsage } from "./usage.ts";
 import { ASSEMBLED_INPUT, OWN, wireFields, wireToolId } from "./wire.ts";
@@ -154,6 +154,10 @@ class MessagesStream implements StreamEncoder {
         return this.blocks.start({ type: "text", text: "", ...own });
       case "refusal":
         this.refused = true;
+        if (isAtEnd(start)) {
+          this.block = undefined;
+          return "";
+        }
         return this.blocks.start({ type: "text", text: "" });
       case "audio":
         return this.blocks.start({ type: "text", text: "" });
