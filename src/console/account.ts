@@ -48,6 +48,7 @@ export function generationEntry(record: CallRecord): JsonObject {
     native_tokens_cached: usage.cacheRead,
     usage_source: usage.source,
     tokens: tokens(usage),
+    num_search_results: usage.webSearches,
     total_cost: dollars(record.costNano),
     total_cost_usd: nanoToDollars(record.costNano),
     usage: dollars(record.costNano),

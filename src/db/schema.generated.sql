@@ -55,6 +55,7 @@ create table requests (
   tokens_image_output bigint not null default 0,
   tokens_audio_input bigint not null default 0,
   tokens_audio_output bigint not null default 0,
+  web_searches bigint not null default 0,
   usage_source text not null,
   cost_nano bigint not null default 0,
   first_token_ms integer,

@@ -85,6 +85,7 @@ export const requests = pgTable(
     tokensImageOutput: tokens("tokens_image_output"),
     tokensAudioInput: tokens("tokens_audio_input"),
     tokensAudioOutput: tokens("tokens_audio_output"),
+    webSearches: tokens("web_searches"),
     usageSource: text("usage_source", { enum: ["measured", "estimated", "none"] }).notNull(),
     costNano: nano("cost_nano").notNull().default(0n),
     firstTokenMs: integer("first_token_ms"),

@@ -214,7 +214,14 @@ eachDatabase((store) => {
     test("gives back everything that was written", async () => {
       const { recorder, of, read } = await setUp(database);
       const usage = { ...emptyUsage("estimated"), input: 1, cacheRead: 2, cacheWrite5m: 3, cacheWrite1h: 4, output: 5 };
-      Object.assign(usage, { thinking: 6, imageInput: 7, imageOutput: 8, audioInput: 9, audioOutput: 10 });
+      Object.assign(usage, {
+        thinking: 6,
+        imageInput: 7,
+        imageOutput: 8,
+        audioInput: 9,
+        audioOutput: 10,
+        webSearches: 11,
+      });
       const attempts: CallRecord["attempts"] = [
         { endpoint: "p/up", provider: "p", dialect: "gemini", status: 200, durationMs: 3, outcome: "served" },
       ];

@@ -170,6 +170,7 @@ function toRow(record: CallRecord, shape: number) {
     tokens_image_output: integer(usage.imageOutput) || undefined,
     tokens_audio_input: integer(usage.audioInput) || undefined,
     tokens_audio_output: integer(usage.audioOutput) || undefined,
+    web_searches: integer(usage.webSearches) || undefined,
     cost_nano: money(record.costNano),
     first_token_ms: record.firstTokenMs === undefined ? undefined : integer(record.firstTokenMs),
     duration_ms: integer(record.durationMs),
@@ -212,6 +213,7 @@ const ROW: Readonly<Record<keyof ReturnType<typeof toRow>, string>> = {
   tokens_image_output: "bigint",
   tokens_audio_input: "bigint",
   tokens_audio_output: "bigint",
+  web_searches: "bigint",
   cost_nano: "bigint",
   first_token_ms: "integer",
   duration_ms: "integer",
@@ -223,7 +225,8 @@ const columns = (types: Readonly<Record<string, string>>) =>
     .map(([name, type]) => `${name} ${type}`)
     .join(", ");
 const OWN = Object.keys(ROW).filter((name) => name !== "shape" && name !== "created_ms");
-const VALUES = OWN.map((name) => (name.startsWith("tokens_") ? `coalesce(${name}, 0)` : name));
+/** Counts of zero are left out of what is sent. */
+const VALUES = OWN.map((name) => (/^tokens_|^web_searches$/.test(name) ? `coalesce(${name}, 0)` : name));
 const SHARED = Object.keys(SHAPE).join(", ");
 
 /** One statement, so that a record and the balance it changes are written together or not at all; a repeated record changes nothing. */

@@ -60,7 +60,7 @@ function toRecord(row: Row): CallRecord {
       imageOutput: count("tokens_image_output"),
       audioInput: count("tokens_audio_input"),
       audioOutput: count("tokens_audio_output"),
-      webSearches: 0,
+      webSearches: count("web_searches"),
       source: row.usage_source as CallRecord["usage"]["source"],
     },
     costNano: nano(BigInt(row.cost_nano as bigint)),
