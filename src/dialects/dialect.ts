@@ -9,11 +9,11 @@ import type { GatewayError, UpstreamFailure } from "../core/error.ts";
 import type { CanonicalEvent, Reply } from "../core/event.ts";
 import type { SseFrame } from "../core/frame.ts";
 import type { Capability, Head } from "../core/head.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import { type Json, type JsonObject, rest } from "../core/json.ts";
 import { collectLosses, type Loss, type Losses } from "../core/loss.ts";
 import type { Operation, WireFormatId } from "../core/operation.ts";
 import type { Edit } from "../core/patch.ts";
-import type { CanonicalRequest, DialectId } from "../core/request.ts";
+import type { CanonicalRequest, DialectId, Extras } from "../core/request.ts";
 
 /** What the surface found in the URL: formats such as Gemini's keep the model and the streaming wish there. */
 export interface PathFacts {
@@ -195,6 +195,19 @@ export function encodeFields(
     else (encoders[key] as FieldEncoder<never, JsonObject>)(value as never, body, scope);
   }
   return { body, losses };
+}
+
+/** Names of fields, by the dialect whose extras hold them. */
+export type FieldsOfDialects = { readonly [D in DialectId]?: ReadonlySet<string> };
+
+/** The extras without the fields whose absence changes nothing in the answer, so that they are no losses. */
+export function withoutHarmless(extras: Extras, harmless: FieldsOfDialects): Extras {
+  const kept = { ...extras };
+  for (const dialect of Object.keys(harmless) as DialectId[]) {
+    const fields = extras[dialect];
+    if (fields) kept[dialect] = rest(fields, harmless[dialect] as ReadonlySet<string>);
+  }
+  return kept;
 }
 
 /**

@@ -2,17 +2,18 @@
  * Encodes a canonical request as a generateContent body for an upstream, and names what it could not say.
  * `convert` calls it for each attempt at an endpoint that speaks this format.
  */
-import { asArray, asObject, type JsonObject, rest, setOwn } from "../../core/json.ts";
-
-import type { CanonicalRequest, DialectId, Extras, OutputFormat } from "../../core/request.ts";
+import { asArray, asObject, type JsonObject, setOwn } from "../../core/json.ts";
+import type { CanonicalRequest, Extras, OutputFormat } from "../../core/request.ts";
 import {
   type EncodedRequest,
   type EncodeTarget,
   encodeFields,
   type FieldEncoders,
   type FieldScope,
+  type FieldsOfDialects,
   loseForeignExtras,
   lost,
+  withoutHarmless,
   writtenElsewhere,
 } from "../dialect.ts";
 import { visibleSystem } from "../system-text.ts";
@@ -72,19 +73,10 @@ const SERVICE_TIERS: Readonly<Record<string, string | undefined>> = {
 };
 
 /** Fields of other formats about how an answer travels or is kept, which mean nothing here. */
-const HARMLESS: { readonly [D in DialectId]?: ReadonlySet<string> } = {
+const HARMLESS: FieldsOfDialects = {
   "openai-chat": new Set(["stream_options", "store", "usage"]),
   "openai-responses": new Set(["stream_options", "store", "include", "client_metadata"]),
 };
-
-function withoutHarmless(extras: Extras): Extras {
-  const kept: Extras = { ...extras };
-  for (const dialect of Object.keys(HARMLESS) as DialectId[]) {
-    const fields = kept[dialect];
-    if (fields) kept[dialect] = rest(fields, HARMLESS[dialect] as ReadonlySet<string>);
-  }
-  return kept;
-}
 
 const encoders: FieldEncoders = {
   model: writtenElsewhere,
@@ -171,7 +163,7 @@ const PATHS = ["generationConfig.thinkingConfig", "generationConfig", "toolConfi
 
 /** Puts this format's own fields back where they stood; they carry their path in their name. */
 function encodeExtras(extras: Extras, body: JsonObject, { losses, target }: FieldScope): void {
-  const own = loseForeignExtras(withoutHarmless(extras), GEMINI, losses);
+  const own = loseForeignExtras(withoutHarmless(extras, HARMLESS), GEMINI, losses);
   for (const key in own) {
     const path = PATHS.find((prefix) => key.startsWith(`${prefix}.`));
     const isThinking = path === "generationConfig.thinkingConfig";

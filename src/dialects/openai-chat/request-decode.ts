@@ -8,7 +8,6 @@ import {
   optionalArray,
   optionalBoolean,
   optionalInteger,
-  optionalNumber,
   optionalObject,
   optionalString,
   requiredArray,
@@ -29,6 +28,7 @@ import { toEffort } from "../reasoning.ts";
 import { decodeBorrowed, isBorrowed } from "./borrowed.ts";
 import { readOutputLimit } from "./head.ts";
 import { decodeMessages } from "./messages-decode.ts";
+import { decodeShared, dropAbsent } from "./shared-fields.ts";
 import { extrasOf, ID, leftovers, REQUEST_FIELDS, readCacheMark } from "./wire.ts";
 
 const TOOL = new Set(["type", "function", "custom", "cache_control"]);
@@ -55,19 +55,15 @@ export function decodeRequest(body: JsonObject): CanonicalRequest {
   if (system.length > 0) request.system = system;
   const extras: JsonObject = { ...leftovers(body, REQUEST_FIELDS) };
   decodeTools(body, request, extras);
-  decodeSampling(body, request);
+  decodeShared(body, request, extras);
+  request.maxOutputTokens = readOutputLimit(body);
+  request.logprobs = optionalBoolean(body, "logprobs");
+  request.topLogprobs = optionalInteger(body, "top_logprobs");
   decodeOutput(body, request, extras);
   decodeReasoning(body, request, extras);
   decodeIdentity(body, request, extras);
   if (Object.keys(extras).length > 0) request.extras = { [ID]: extras };
   return dropAbsent(request);
-}
-
-/** The request without fields that are there but undefined. */
-function dropAbsent(request: CanonicalRequest): CanonicalRequest {
-  const fields = request as unknown as Record<string, unknown>;
-  for (const key in fields) if (fields[key] === undefined) delete fields[key];
-  return request;
 }
 
 function decodeTools(body: JsonObject, request: CanonicalRequest, extras: JsonObject): void {
@@ -162,25 +158,6 @@ function legacyChoice(value: Json | undefined): ToolChoice | undefined {
   return decodeToolChoice(value, "function_call");
 }
 
-function decodeSampling(body: JsonObject, request: CanonicalRequest): void {
-  request.maxOutputTokens = readOutputLimit(body);
-  request.temperature = optionalNumber(body, "temperature");
-  request.topP = optionalNumber(body, "top_p");
-  request.topK = optionalNumber(body, "top_k");
-  request.minP = optionalNumber(body, "min_p");
-  request.frequencyPenalty = optionalNumber(body, "frequency_penalty");
-  request.presencePenalty = optionalNumber(body, "presence_penalty");
-  request.repetitionPenalty = optionalNumber(body, "repetition_penalty");
-  request.seed = optionalNumber(body, "seed");
-  request.candidates = optionalInteger(body, "n", "", 1);
-  request.logprobs = optionalBoolean(body, "logprobs");
-  request.topLogprobs = optionalInteger(body, "top_logprobs");
-  request.logitBias = optionalObject(body, "logit_bias");
-  const stop = body.stop;
-  if (typeof stop === "string") request.stop = [stop];
-  else request.stop = optionalArray(body, "stop")?.map((value, index) => toText(value, at("stop", index)));
-}
-
 function decodeOutput(body: JsonObject, request: CanonicalRequest, extras: JsonObject): void {
   const format = optionalObject(body, "response_format");
   if (format) {
@@ -244,9 +221,6 @@ function decodeIdentity(body: JsonObject, request: CanonicalRequest, extras: Jso
   request.metadata = optionalObject(body, "metadata");
   request.cacheKey = optionalString(body, "prompt_cache_key");
   request.serviceTier = optionalString(body, "service_tier");
-  const usage = asObject(body.stream_options);
-  const others = usage && leftovers(usage, new Set(["include_usage"]));
-  if (others) extras.stream_options = others;
 }
 
 /** Whether the caller used `functions`, so that answers have to be in the same old form. */

@@ -18,8 +18,10 @@ import {
   encodeFields,
   type FieldEncoders,
   type FieldScope,
+  type FieldsOfDialects,
   loseForeignExtras,
   verbatim,
+  withoutHarmless,
 } from "../dialect.ts";
 import { JSON_INSTRUCTION, speaksOfJson } from "../json-wish.ts";
 import { pairCalls } from "../pairing.ts";
@@ -27,17 +29,12 @@ import { budgetToEffort, fitEffort } from "../reasoning.ts";
 import { customToolAsFunction, type ToolNames, toolNames, withoutNamesakes } from "../tool-names.ts";
 import { encodeMessages, encodeSystem, type MessageScope } from "./messages-encode.ts";
 import { usesLegacyFunctions } from "./request-decode.ts";
+import { MAX_END_USER_LENGTH, SHARED_FIELDS } from "./shared-fields.ts";
 import { addExtras, ID, writeCacheMark } from "./wire.ts";
 
-/** The longest end user's id that OpenAI takes. */
-const MAX_END_USER_LENGTH = 64;
-/** Stop sequences beyond these are refused. */
-const MAX_STOPS = 4;
 /** Fields of other formats that say how an answer travels or is kept, which means nothing here. */
-const HARMLESS: Readonly<Record<string, ReadonlySet<string>>> = {
+const HARMLESS: FieldsOfDialects = {
   "openai-responses": new Set(["store", "include", "client_metadata", "stream_options"]),
-  "anthropic-messages": new Set(),
-  gemini: new Set(),
 };
 
 /** The body for an upstream. Never throws; what Chat cannot say is a loss. */
@@ -63,14 +60,6 @@ function finishFormat(body: JsonObject, { quirks }: EncodeTarget): void {
   body.messages = [{ role: quirks.systemRole ?? "system", content: JSON_INSTRUCTION }, ...asArray(body.messages)];
 }
 
-/** A field that only imitators know. */
-function extended(field: "topK" | "minP" | "repetitionPenalty", name: string) {
-  return (value: number, body: JsonObject, scope: FieldScope): void => {
-    if (scope.target.quirks.extendedSampling) body[name] = value;
-    else scope.losses.add(field);
-  };
-}
-
 function messageScope(scope: FieldScope): MessageScope {
   const { request, target, losses } = scope;
   const thinks = target.capabilities.has("thinking");
@@ -88,14 +77,7 @@ function namesOf(request: CanonicalRequest): ToolNames {
 }
 
 const FIELDS: FieldEncoders = {
-  model: (_model, body, { target }) => {
-    body.model = target.model;
-  },
-  stream: (_stream, body, { target }) => {
-    if (!target.stream) return;
-    body.stream = true;
-    if (!target.quirks.noStreamOptions) body.stream_options = { include_usage: true };
-  },
+  ...SHARED_FIELDS,
   system: (system, body, scope) => {
     body.messages = encodeSystem(system, messageScope(scope));
   },
@@ -112,27 +94,11 @@ const FIELDS: FieldEncoders = {
     const most = target.maxOutputTokens > 0 ? Math.min(limit, target.maxOutputTokens) : limit;
     body[target.quirks.maxTokensField ?? "max_completion_tokens"] = most;
   },
-  temperature: verbatim("temperature"),
-  topP: verbatim("top_p"),
-  topK: extended("topK", "top_k"),
-  minP: extended("minP", "min_p"),
-  frequencyPenalty: verbatim("frequency_penalty"),
-  presencePenalty: verbatim("presence_penalty"),
-  repetitionPenalty: extended("repetitionPenalty", "repetition_penalty"),
-  seed: verbatim("seed"),
-  stop: (stop, body, { losses }) => {
-    if (stop.length > MAX_STOPS) losses.add("stop", "altered");
-    if (stop.length > 0) body.stop = stop.slice(0, MAX_STOPS);
-  },
-  candidates: (count, body) => {
-    if (count !== 1) body.n = count;
-  },
   logprobs: verbatim("logprobs"),
   topLogprobs: (count, body) => {
     body.top_logprobs = count;
     body.logprobs ??= true;
   },
-  logitBias: verbatim("logit_bias"),
   outputFormat: (format, body) => {
     if (format.type === "text") body.response_format = { type: "text" };
     else if (format.type === "json") body.response_format = { type: "json_object" };
@@ -160,7 +126,7 @@ const FIELDS: FieldEncoders = {
     body.service_tier = tier === "standard_only" || tier === "standard" ? "default" : tier;
   },
   extras: (extras, body, { losses }) => {
-    const own = loseForeignExtras(withoutHarmless(extras), ID, losses);
+    const own = loseForeignExtras(withoutHarmless(extras, HARMLESS), ID, losses);
     mergeObject(body, own, "reasoning");
     mergeObject(body, own, "thinking");
     mergeObject(body, own, "stream_options");
@@ -173,17 +139,6 @@ const FIELDS: FieldEncoders = {
 /** A name that OpenAI takes for a schema: it is required, and other formats have none. */
 function schemaName(name: string | undefined): string {
   return (name ?? "answer").replace(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64) || "answer";
-}
-
-function withoutHarmless(extras: NonNullable<CanonicalRequest["extras"]>): CanonicalRequest["extras"] {
-  const kept: CanonicalRequest["extras"] = {};
-  for (const [dialect, fields] of Object.entries(extras)) {
-    const harmless = HARMLESS[dialect];
-    kept[dialect as keyof typeof extras] = harmless
-      ? Object.fromEntries(Object.entries(fields).filter(([field]) => !harmless.has(field)))
-      : fields;
-  }
-  return kept;
 }
 
 /** Puts the other fields of an object that the encoder has partly written; without it, addExtras writes it whole. */
