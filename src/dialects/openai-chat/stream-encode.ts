@@ -10,12 +10,12 @@ import { carrySignature } from "../../core/signature.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { EncodeContext, StreamEncoder } from "../dialect.ts";
 import { createInputUnwrapper, type InputUnwrapper, type ToolNames, toolNames } from "../tool-names.ts";
+import { chunkHead, encodeEnd, moreFields } from "./chunks-encode.ts";
 import { encodeStreamError } from "./error.ts";
 import { encodeAnnotation, encodeFinish, encodeImage, encodeLogprobs } from "./finish.ts";
 import { writeDetail } from "./reasoning.ts";
 import { completionId, encodeAudio, encodeCall, signatureContent } from "./reply-encode.ts";
 import { usesLegacyFunctions } from "./request-decode.ts";
-import { encodeUsage } from "./usage.ts";
 import { addExtras, ID } from "./wire.ts";
 
 type Event = Exclude<CanonicalEvent, { type: "error" }>;
@@ -67,19 +67,13 @@ export function streamEncoder(context: EncodeContext): StreamEncoder {
   };
   return {
     event: (event) => encodeEvent(state, event),
-    end: () => `${usageChunk(state)}data: [DONE]\n\n`,
+    end: () => encodeEnd(state),
     error: (error: GatewayError) => encodeStreamError(error, context.id),
   };
 }
 
-function headOf(id: string, created: number, context: EncodeContext): string {
-  const model = JSON.stringify(context.model);
-  return `data: {"id":${JSON.stringify(id)},"object":"chat.completion.chunk","created":${created},"model":${model},`;
-}
-
-function usageChunk(state: State): string {
-  if (!state.context.wantsStreamUsage || !state.usage) return "";
-  return `${state.head}"choices":[],"usage":${JSON.stringify(encodeUsage(state.usage, state.usageExtras))}}\n\n`;
+function headOf(id: string, createdAt: number, context: EncodeContext): string {
+  return chunkHead("chat.completion.chunk", id, createdAt, context);
 }
 
 /** A chunk with one delta, given as JSON text. */
@@ -121,12 +115,7 @@ function startMessage(state: State, event: Extract<Event, { type: "message-start
   if (event.id && (own || event.id.startsWith("chatcmpl"))) {
     state.head = headOf(event.id, event.createdAt ?? state.context.createdAt, state.context);
   }
-  if (own) {
-    const fields: JsonObject = {};
-    addExtras(fields, own);
-    const text = JSON.stringify(fields);
-    if (text !== "{}") state.first = `,${text.slice(1, -1)}`;
-  }
+  state.first = moreFields(own);
   return choiceOf(state, 0).role;
 }
 
@@ -285,11 +274,7 @@ function endMessage(state: State, event: Extract<Event, { type: "message-end" }>
   const delta: JsonObject = {};
   addExtras(delta, asObject(own.message));
   const { message: _, logprobs: __, $reply, ...others } = own;
-  const fields: JsonObject = {};
-  addExtras(fields, others);
-  const more = JSON.stringify(fields);
-  const reply = JSON.stringify(asObject($reply) ?? {});
-  const tail = reply === "{}" ? "" : `,${reply.slice(1, -1)}`;
-  const text = chunk(state, event.choice, JSON.stringify(delta), finish, more === "{}" ? "" : `,${more.slice(1, -1)}`);
+  const tail = moreFields(asObject($reply));
+  const text = chunk(state, event.choice, JSON.stringify(delta), finish, moreFields(others));
   return tail === "" ? text : `${text.slice(0, -3)}${tail}}\n\n`;
 }

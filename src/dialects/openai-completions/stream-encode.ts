@@ -7,9 +7,8 @@ import type { CanonicalEvent } from "../../core/event.ts";
 import { asObject, type JsonObject } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { EncodeContext, StreamEncoder } from "../dialect.ts";
+import { chunkHead, encodeEnd, moreFields } from "../openai-chat/chunks-encode.ts";
 import { encodeStreamError } from "../openai-chat/error.ts";
-import { encodeUsage } from "../openai-chat/usage.ts";
-import { addExtras } from "../openai-chat/wire.ts";
 import { encodeLogprobs, lengthOf } from "./logprobs.ts";
 import { completionId, echoOf, encodeFinish } from "./reply.ts";
 import { ID, LATE, OWN } from "./wire.ts";
@@ -42,19 +41,13 @@ export function streamEncoder(context: EncodeContext): StreamEncoder {
   };
   return {
     event: (event) => encodeEvent(state, event),
-    end: () => `${usageChunk(state)}data: [DONE]\n\n`,
+    end: () => encodeEnd(state),
     error: (error: GatewayError) => encodeStreamError(error, context.id),
   };
 }
 
-function headOf(id: string, created: number, context: EncodeContext): string {
-  const model = JSON.stringify(context.model);
-  return `data: {"id":${JSON.stringify(id)},"object":"text_completion","created":${created},"model":${model},`;
-}
-
-function usageChunk(state: State): string {
-  if (!state.context.wantsStreamUsage || !state.usage) return "";
-  return `${state.head}"choices":[],"usage":${JSON.stringify(encodeUsage(state.usage, state.usageExtras))}}\n\n`;
+function headOf(id: string, createdAt: number, context: EncodeContext): string {
+  return chunkHead("text_completion", id, createdAt, context);
 }
 
 /** A chunk of one choice, its values given as JSON text. */
@@ -62,15 +55,6 @@ function chunk(state: State, choice: number, text: string, logprobs = "null", fi
   const { first } = state;
   state.first = "";
   return `${state.head}"choices":[{"text":${text},"index":${choice},"logprobs":${logprobs},"finish_reason":${finish}${more}}]${first}}\n\n`;
-}
-
-/** An object's fields to be put after others in JSON text. */
-function tail(fields: JsonObject | undefined): string {
-  if (!fields) return "";
-  const said: JsonObject = {};
-  addExtras(said, fields);
-  const text = JSON.stringify(said);
-  return text === "{}" ? "" : `,${text.slice(1, -1)}`;
 }
 
 function encodeEvent(state: State, event: Event): string {
@@ -96,8 +80,10 @@ function encodeEvent(state: State, event: Event): string {
     case "message-end": {
       const { begun } = choiceOf(state, event.choice);
       const own = event.extras?.[ID];
-      state.first += tail(asObject(own?.[LATE]));
-      return begun + chunk(state, event.choice, '""', "null", JSON.stringify(encodeFinish(event.finish)), tail(own));
+      state.first += moreFields(asObject(own?.[LATE]));
+      return (
+        begun + chunk(state, event.choice, '""', "null", JSON.stringify(encodeFinish(event.finish)), moreFields(own))
+      );
     }
     default:
       // Thinking, tool calls, media and citations have no place in a text.
@@ -109,7 +95,7 @@ function startMessage(state: State, event: Extract<Event, { type: "message-start
   const own = event.extras?.[ID];
   if (own?.[OWN] !== true) return;
   state.echo = "";
-  state.first = tail(own);
+  state.first = moreFields(own);
   if (event.id) state.head = headOf(event.id, event.createdAt ?? state.context.createdAt, state.context);
 }
 
