@@ -31,6 +31,8 @@ interface Block {
   /** Whether `content_block_start` is out. A call waits for a second event: a signature must stand before it. */
   written: boolean;
   held: string;
+  /** What was said, for the citations that quote it. */
+  text: string;
 }
 
 /** An encoder for one stream. */
@@ -127,6 +129,7 @@ class MessagesStream implements StreamEncoder {
     if (!block) return "";
     switch (event.type) {
       case "text-delta":
+        block.text += event.text;
         return event.text === "" ? "" : blocks.delta("text_delta", "text", JSON.stringify(event.text));
       case "thinking-delta":
         return event.text === "" ? "" : blocks.delta("thinking_delta", "thinking", JSON.stringify(event.text));
@@ -138,7 +141,7 @@ class MessagesStream implements StreamEncoder {
         block.held = event.arguments;
         return "";
       case "annotation":
-        return blocks.delta("citations_delta", "citation", JSON.stringify(urlCitation(event.annotation)));
+        return blocks.delta("citations_delta", "citation", JSON.stringify(urlCitation(event.annotation, block.text)));
       case "signature":
         return this.onSignature(block, event.signature);
       case "part-end":
@@ -147,7 +150,7 @@ class MessagesStream implements StreamEncoder {
   }
 
   private partStart(start: PartStart): string {
-    this.block = { start, written: true, signed: false, held: "" };
+    this.block = { start, written: true, signed: false, held: "", text: "" };
     const own = wireFields(start.extras?.[OWN]);
     switch (start.type) {
       case "text":
@@ -165,7 +168,7 @@ class MessagesStream implements StreamEncoder {
         return this.blocks.start({ type: "thinking", thinking: "", signature: "", ...own });
       case "tool-call":
         this.hasCalls = true;
-        this.block = { start: restoreToolCall(start, this.names), written: false, signed: false, held: "" };
+        this.block = { start: restoreToolCall(start, this.names), written: false, signed: false, held: "", text: "" };
         return "";
     }
   }

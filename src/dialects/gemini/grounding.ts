@@ -67,10 +67,11 @@ function createPlacer(text: string): (segment: JsonObject) => { start: number; e
   };
 }
 
-/** An annotation and the text that it belongs to. */
+/** An annotation and the text of its part. `before`: the bytes of the answer's text before that part, which places count too. */
 export interface Note {
   annotation: Annotation;
   text: string;
+  before: number;
 }
 
 /** The metadata for annotations that came from another format; each source is listed once. */
@@ -79,16 +80,17 @@ export function writeGrounding(notes: readonly Note[]): JsonObject | undefined {
   const indexes = new Map<string, number>();
   const groundingChunks: JsonObject[] = [];
   const groundingSupports: JsonObject[] = [];
-  for (const { annotation, text } of notes) {
-    const { url, title, start, end } = annotation;
+  for (const { annotation, text, before } of notes) {
+    const { url, title, start = 0, end } = annotation;
     let index = indexes.get(url);
     if (index === undefined) {
       index = groundingChunks.length;
       indexes.set(url, index);
       groundingChunks.push({ web: { uri: url, ...(title !== undefined && { title }) } });
     }
-    if (start === undefined || end === undefined) continue;
-    const startIndex = Buffer.byteLength(text.slice(0, start));
+    // Some upstreams tell a place from 0 to 0 for none.
+    if (end === undefined || end <= start) continue;
+    const startIndex = before + Buffer.byteLength(text.slice(0, start));
     const cut = text.slice(start, end);
     const segment = { startIndex, endIndex: startIndex + Buffer.byteLength(cut), text: cut };
     groundingSupports.push({ segment, groundingChunkIndices: [index] });

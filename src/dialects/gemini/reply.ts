@@ -43,6 +43,7 @@ export function encodeReply(reply: Reply, context: EncodeContext): JsonObject {
 function candidate(choice: Choice, index: number, names: ToolNames): JsonObject {
   const parts: JsonObject[] = [];
   const notes: Note[] = [];
+  let said = 0;
   let hasBrokenCalls = false;
   for (const part of choice.parts) {
     if (part.type === "tool-call") {
@@ -55,20 +56,36 @@ function candidate(choice: Choice, index: number, names: ToolNames): JsonObject 
     const encoded = part.type === "audio" && part.transcript ? audioParts(part) : [wholePart(part)];
     for (const one of encoded) if (one) parts.push(one);
     if (part.type === "text") {
-      for (const annotation of part.annotations ?? []) notes.push({ annotation, text: part.text });
+      for (const annotation of part.annotations ?? []) notes.push({ annotation, text: part.text, before: said });
+      said += Buffer.byteLength(part.text);
     }
   }
   const { candidate: fields } = endFields(choice.extras);
   const tokens = choice.logprobs?.content;
   const grounding = fields.groundingMetadata === undefined ? writeGrounding(notes) : undefined;
   return {
-    content: { ...asObject(ownOf(choice.extras)?.content), parts, role: "model" },
+    content: { ...asObject(ownOf(choice.extras)?.content), parts: grounding ? joinTexts(parts) : parts, role: "model" },
     finishReason: finishWord(choice.finish, hasBrokenCalls),
     index,
     ...(tokens && { logprobsResult: writeLogprobs(tokens) }),
     ...(grounding && { groundingMetadata: grounding }),
     ...fields,
   };
+}
+
+/** Neighbouring texts as one part: the API counts a citation's place in its part, and clients in the whole text. */
+function joinTexts(parts: readonly JsonObject[]): JsonObject[] {
+  const joined: JsonObject[] = [];
+  for (const part of parts) {
+    const last = joined.at(-1);
+    if (last && isBareText(last) && isBareText(part)) joined[joined.length - 1] = { text: `${last.text}${part.text}` };
+    else joined.push(part);
+  }
+  return joined;
+}
+
+function isBareText(part: JsonObject): boolean {
+  return typeof part.text === "string" && Object.keys(part).length === 1;
 }
 
 function audioParts(part: Extract<Choice["parts"][number], { type: "audio" }>): (JsonObject | undefined)[] {

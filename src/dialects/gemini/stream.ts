@@ -207,8 +207,7 @@ class Encoder implements StreamEncoder {
     if (isPromptBlocked(event.finish)) return this.write(whole);
     const isCut = choice.unsure.length > 0 && isCutOff(event.finish);
     const parts = isCut || choice.unsure.length === 0 ? [{ text: "" }] : choice.unsure;
-    const notes = choice.notes.map(({ part, annotation }) => ({ annotation, text: part.text }));
-    const grounding = fields.groundingMetadata === undefined ? writeGrounding(notes) : undefined;
+    const grounding = fields.groundingMetadata === undefined ? writeGrounding(placed(choice)) : undefined;
     const candidate = {
       content: { ...asObject(ownOf(event.extras)?.content), parts, role: "model" },
       finishReason: finishWord(event.finish, isCut),
@@ -219,4 +218,15 @@ class Encoder implements StreamEncoder {
     };
     return this.write(`"candidates":[${JSON.stringify(candidate)}]${whole === "" ? "" : `,${whole}`}`);
   }
+}
+
+/** The citations with their places in all of the text. */
+function placed({ parts, notes }: WritingChoice): Note[] {
+  const befores = new Map<WritingPart, number>();
+  let bytes = 0;
+  for (const part of notes.length > 0 ? parts.values() : []) {
+    befores.set(part, bytes);
+    if (part.start.type === "text") bytes += Buffer.byteLength(part.text);
+  }
+  return notes.map(({ part, annotation }) => ({ annotation, text: part.text, before: befores.get(part) ?? 0 }));
 }

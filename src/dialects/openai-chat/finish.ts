@@ -93,8 +93,9 @@ export function decodeAnnotation(value: Json | undefined): Annotation | undefine
   const end = asNumber(citation.end_index);
   const cited = asString(citation.content);
   if (title !== undefined) annotation.title = title;
-  if (start !== undefined) annotation.start = start;
-  if (end !== undefined) annotation.end = end;
+  // A place from 0 to 0 stands for what nobody told.
+  if (start !== undefined && (start || end)) annotation.start = start;
+  if (end) annotation.end = end;
   if (cited !== undefined) annotation.cited = cited;
   const extras = extrasOf(leftovers(citation, CITATION));
   if (extras) annotation.extras = extras;
