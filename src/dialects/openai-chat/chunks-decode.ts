@@ -16,6 +16,7 @@ import {
 import type { Extras } from "../../core/request.ts";
 import type { StreamDecoder } from "../dialect.ts";
 import { brokenReply, decodeInnerError } from "./error.ts";
+import { REPLY_FIELDS } from "./reply-decode.ts";
 import { decodeUsage, usageExtras } from "./usage.ts";
 
 const NOTHING: readonly CanonicalEvent[] = [];
@@ -25,10 +26,8 @@ interface AnyChoice {
   readonly finish: string | undefined;
 }
 
-/** What one format's chunks hold: its fields, and what its choices say. */
+/** What one format's chunks hold: how its choices are read, and whose its extras are. */
 export interface ChunkFormat<Choice extends AnyChoice> {
-  /** Top-level fields that are read; every other one travels in extras. */
-  readonly replyFields: ReadonlySet<string>;
   /** An index that is not below this is nonsense. */
   readonly maxChoices: number;
   /** Fields as the format's extras. */
@@ -130,7 +129,7 @@ function noteHead<Choice extends AnyChoice>(state: State<Choice>, chunk: JsonObj
   state.createdAt ??= asNumber(chunk.created);
   for (const key in chunk) {
     const value = chunk[key];
-    if (value === null || value === undefined || state.format.replyFields.has(key)) continue;
+    if (value === null || value === undefined || REPLY_FIELDS.has(key)) continue;
     if (!state.isStarted) {
       state.early ??= {};
       setOwn(state.early, key, value);

@@ -5,7 +5,7 @@
 import type { CanonicalEvent, Choice, Reply } from "../../core/event.ts";
 import { asArray, asNumber, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
 import { unfold } from "../../core/reply.ts";
-import type { AudioPart, TextPart, ToolCallPart } from "../../core/request.ts";
+import type { AudioPart, Extras, TextPart, ToolCallPart } from "../../core/request.ts";
 import { readSignature } from "../../core/signature.ts";
 import type { DecodeContext } from "../dialect.ts";
 import { brokenReply, decodeInnerError } from "./error.ts";
@@ -55,8 +55,21 @@ const CALL_FIELDS = new Set(["id", "type", "function", "custom", "index", "extra
 const AUDIO_FIELDS = new Set(["data", "transcript"]);
 export const LOGPROB_FIELDS: ReadonlySet<string> = new Set(["content", "refusal"]);
 
+/** What a whole reply of Chat or of the old text completions holds: how its choices are read, and whose its extras are. */
+interface ReplyFormat {
+  extrasOf(fields: JsonObject | undefined): Extras | undefined;
+  /** The format's own notes in the reply's extras. */
+  readonly notes?: JsonObject;
+  decodeChoice(wire: JsonObject, index: number): Choice;
+}
+
 /** The events of a reply; never throws. What is no reply becomes an `error` event. */
 export function decodeReply(body: Json, context: DecodeContext): CanonicalEvent[] {
+  return readReply(body, { extrasOf, decodeChoice: (wire, index) => decodeChoice(wire, index, context) });
+}
+
+/** `decodeReply` for both formats, which tell all but their choices alike. */
+export function readReply(body: Json, format: ReplyFormat): CanonicalEvent[] {
   const wire = asObject(body);
   if (!wire) return [{ type: "error", failure: brokenReply("invalid_reply", "The upstream's reply is no object.") }];
   const choices = asArray(wire.choices);
@@ -66,9 +79,10 @@ export function decodeReply(body: Json, context: DecodeContext): CanonicalEvent[
   if (choices.length === 0) {
     return [{ type: "error", failure: brokenReply("invalid_reply", "The upstream's reply holds no answer.") }];
   }
+  const others = leftovers(wire, REPLY_FIELDS);
   const reply: Reply = {
-    choices: choices.map((choice, index) => decodeChoice(asObject(choice) ?? {}, index, context)),
-    extras: extrasOf(leftovers(wire, REPLY_FIELDS)),
+    choices: choices.map((choice, index) => format.decodeChoice(asObject(choice) ?? {}, index)),
+    extras: format.extrasOf(format.notes ? { ...others, ...format.notes } : others),
   };
   const id = asString(wire.id);
   const model = asString(wire.model);
@@ -80,7 +94,7 @@ export function decodeReply(body: Json, context: DecodeContext): CanonicalEvent[
   const counted = usage && decodeUsage(usage);
   if (usage && counted) {
     reply.usage = counted;
-    reply.usageExtras = extrasOf(usageExtras(usage));
+    reply.usageExtras = format.extrasOf(usageExtras(usage));
   }
   const failed = choices.map(asObject).find((choice) => asObject(choice?.error));
   if (failed) reply.failure = decodeInnerError(failed);

@@ -4,7 +4,6 @@
  */
 import type { DecodeContext, StreamDecoder } from "../dialect.ts";
 import { chunkDecoder } from "./chunks-decode.ts";
-import { REPLY_FIELDS } from "./reply-decode.ts";
 import { closeParts, endChoice, openChoice, pushChoice } from "./stream-choice.ts";
 import { extrasOf } from "./wire.ts";
 
@@ -14,7 +13,6 @@ const MAX_CHOICES = 128;
 /** A decoder for one stream. */
 export function streamDecoder(context: DecodeContext): StreamDecoder {
   return chunkDecoder({
-    replyFields: REPLY_FIELDS,
     maxChoices: MAX_CHOICES,
     extrasOf,
     openChoice: (number, emit) => openChoice(number, context.id, emit),

@@ -12,8 +12,9 @@ import { CAPABILITIES } from "../../core/head.ts";
 import { asObject, type Json, type JsonObject } from "../../core/json.ts";
 import { collect } from "../../core/reply.ts";
 import type { CanonicalRequest } from "../../core/request.ts";
+import { REPLY_FIELDS } from "../openai-chat/reply-decode.ts";
 import { openaiCompletions } from "./index.ts";
-import { CHOICE_FIELDS, REPLY_FIELDS, REQUEST_FIELDS } from "./wire.ts";
+import { CHOICE_FIELDS, REQUEST_FIELDS } from "./wire.ts";
 
 const NAMES = [
   ...REQUEST_FIELDS,

@@ -3,16 +3,15 @@
  * A text is all it holds, so thinking and tool calls of other formats' models have no place in it.
  */
 import type { CanonicalEvent, Choice, Finish, FinishReason, Reply } from "../../core/event.ts";
-import { asArray, asNumber, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
-import { unfold } from "../../core/reply.ts";
+import { asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
 import type { CanonicalRequest } from "../../core/request.ts";
 import type { DecodeContext, EncodeContext } from "../dialect.ts";
-import { brokenReply, decodeInnerError } from "../openai-chat/error.ts";
 import { decodeFinish as decodeChatFinish } from "../openai-chat/finish.ts";
-import { decodeUsage, encodeUsage, usageExtras } from "../openai-chat/usage.ts";
+import { readReply } from "../openai-chat/reply-decode.ts";
+import { encodeUsage } from "../openai-chat/usage.ts";
 import { addExtras, leftovers } from "../openai-chat/wire.ts";
 import { decodeLogprobs, encodeLogprobs, lengthOf } from "./logprobs.ts";
-import { CHOICE_FIELDS, ECHO, extrasOf, ID, OWN, REPLY_FIELDS } from "./wire.ts";
+import { CHOICE_FIELDS, ECHO, extrasOf, ID, OWN } from "./wire.ts";
 
 /** The canonical reason and the wire's own word. vLLM tells which stop sequence it was. */
 export function decodeFinish(word: string | undefined, stopReason: Json | undefined): Finish {
@@ -41,32 +40,7 @@ export function encodeFinish({ native, reason }: Finish): string {
 
 /** The events of a reply; never throws. What is no reply becomes an `error` event. */
 export function decodeReply(body: Json, _context: DecodeContext): CanonicalEvent[] {
-  const wire = asObject(body);
-  if (!wire) return [{ type: "error", failure: brokenReply("invalid_reply", "The upstream's reply is no object.") }];
-  if (wire.error !== undefined && wire.error !== null) return [{ type: "error", failure: decodeInnerError(wire) }];
-  const choices = asArray(wire.choices);
-  if (choices.length === 0) {
-    return [{ type: "error", failure: brokenReply("invalid_reply", "The upstream's reply holds no answer.") }];
-  }
-  const reply: Reply = {
-    choices: choices.map((choice) => decodeChoice(asObject(choice) ?? {})),
-    extras: extrasOf({ ...leftovers(wire, REPLY_FIELDS), [OWN]: true }),
-  };
-  const id = asString(wire.id);
-  const model = asString(wire.model);
-  const created = asNumber(wire.created);
-  if (id) reply.id = id;
-  if (model) reply.model = model;
-  if (created !== undefined) reply.createdAt = created;
-  const usage = asObject(wire.usage);
-  const counted = usage && decodeUsage(usage);
-  if (usage && counted) {
-    reply.usage = counted;
-    reply.usageExtras = extrasOf(usageExtras(usage));
-  }
-  const failed = choices.map(asObject).find((choice) => asObject(choice?.error));
-  if (failed) reply.failure = decodeInnerError(failed);
-  return unfold(reply);
+  return readReply(body, { extrasOf, notes: { [OWN]: true }, decodeChoice });
 }
 
 function decodeChoice(wire: JsonObject): Choice {

@@ -8,7 +8,7 @@ import type { DecodeContext, StreamDecoder } from "../dialect.ts";
 import { type ChunkFormat, chunkDecoder } from "../openai-chat/chunks-decode.ts";
 import { decodeLogprobs } from "./logprobs.ts";
 import { decodeFinish } from "./reply.ts";
-import { CHOICE_FIELDS, extrasOf, LATE, OWN, REPLY_FIELDS } from "./wire.ts";
+import { CHOICE_FIELDS, extrasOf, LATE, OWN } from "./wire.ts";
 
 /** As many answers as OpenAI gives to one request at most, counting its prompts. */
 const MAX_CHOICES = 2048;
@@ -24,7 +24,6 @@ interface ChoiceState {
 }
 
 const FORMAT: ChunkFormat<ChoiceState> = {
-  replyFields: REPLY_FIELDS,
   maxChoices: MAX_CHOICES,
   extrasOf,
   notes: { [OWN]: true },

@@ -38,18 +38,6 @@ export const REQUEST_FIELDS: ReadonlySet<string> = new Set([
   "user",
 ]);
 
-/** Fields of a reply or chunk that are read; `obfuscation` is padding. */
-export const REPLY_FIELDS: ReadonlySet<string> = new Set([
-  "id",
-  "object",
-  "created",
-  "model",
-  "choices",
-  "usage",
-  "error",
-  "obfuscation",
-]);
-
 /** Fields of a choice that are read. */
 export const CHOICE_FIELDS: ReadonlySet<string> = new Set(["text", "index", "finish_reason", "logprobs", "error"]);
 
