@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import OpenAI, { APIError } from "openai";
 import type { Completion, CompletionCreateParamsNonStreaming } from "openai/resources/completions";
 import { FAMILIES, FOUR_FORMATS, type Sluice, startSluice } from "../support/server.ts";
-import { CLIENT_TIMEOUT_MS, keepHeaders } from "./drivers/driver.ts";
 import { DRIVERS } from "./drivers/index.ts";
 import { expectTokensOfJournal, journalOf } from "./drivers/journal.ts";
+import { openaiClient } from "./drivers/openai-client.ts";
 
 const START_TIMEOUT_MS = 60_000;
 const OLD = "sim-completions";
@@ -43,14 +43,7 @@ interface Answer {
 type Asked = Partial<CompletionCreateParamsNonStreaming>;
 
 async function ask(model: string, streamed: boolean, prompt: string, more: Asked = {}): Promise<Answer> {
-  const kept = keepHeaders();
-  const client = new OpenAI({
-    apiKey: sluice.key,
-    baseURL: `${sluice.url}/v1`,
-    maxRetries: 0,
-    timeout: CLIENT_TIMEOUT_MS,
-    fetch: kept.fetch,
-  });
+  const { client, headers } = openaiClient(sluice);
   const body = { model, prompt, ...more };
   const pieces: Completion[] = [];
   if (streamed) {
@@ -63,7 +56,7 @@ async function ask(model: string, streamed: boolean, prompt: string, more: Asked
     finish: first.map((choice) => choice.finish_reason ?? "").join(""),
     usage: pieces.findLast((piece) => piece.usage)?.usage,
     shells: pieces.map(({ id, object, model }) => ({ id, object, model })),
-    headers: kept.headers(),
+    headers: headers(),
   };
 }
 

@@ -70,6 +70,24 @@ export function upstream(onRequest: (peer: Peer, nth: number) => void, onDrain?:
   return seen;
 }
 
+/** An upstream that writes its head and then the block again and again, up to 1 GB, no faster than it is read; tells how much went out. */
+export function endless(head: string, block: string | Uint8Array): { url: string; sent: () => number } {
+  const bytes = Buffer.from(block);
+  let sent = 0;
+  const pump = (peer: Peer) => {
+    while (sent < 1_000_000_000) {
+      const wrote = peer.write(bytes);
+      sent += Math.max(0, wrote);
+      if (wrote < bytes.length) return;
+    }
+  };
+  const server = upstream((peer) => {
+    peer.write(head);
+    pump(peer);
+  }, pump);
+  return { url: server.url, sent: () => sent };
+}
+
 /** A small POST with timeouts that a test does not reach. */
 export function request(url: string, over: Partial<UpstreamRequest> = {}): UpstreamRequest {
   return {

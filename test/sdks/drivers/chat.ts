@@ -2,7 +2,8 @@
  * The `openai` client's Chat Completions as a driver.
  * Reasoning is no part of its types; as its users do, it is read from and put back into the fields that compatible servers use.
  */
-import OpenAI, { APIError } from "openai";
+import type OpenAI from "openai";
+import { APIError } from "openai";
 import type {
   ChatCompletion,
   ChatCompletionContentPart,
@@ -10,16 +11,8 @@ import type {
   ChatCompletionMessage,
   ChatCompletionMessageParam,
 } from "openai/resources/chat/completions";
-import {
-  type Answer,
-  CLIENT_TIMEOUT_MS,
-  type Driver,
-  keepHeaders,
-  type Medium,
-  type Question,
-  type Turn,
-  urlOf,
-} from "./driver.ts";
+import { type Answer, type Driver, type Medium, type Question, type Turn, urlOf } from "./driver.ts";
+import { openaiClient } from "./openai-client.ts";
 
 interface Reasoning {
   reasoning_content?: string;
@@ -88,14 +81,7 @@ async function stream(client: OpenAI, question: Question): Promise<ChatCompletio
 }
 
 async function ask(target: { url: string; key: string }, question: Question): Promise<Answer> {
-  const kept = keepHeaders();
-  const client = new OpenAI({
-    apiKey: target.key,
-    baseURL: `${target.url}/v1`,
-    maxRetries: 0,
-    timeout: CLIENT_TIMEOUT_MS,
-    fetch: kept.fetch,
-  });
+  const { client, headers } = openaiClient(target);
   const whole = question.streamed
     ? await stream(client, question)
     : await client.chat.completions.create(bodyOf(question), { signal: question.signal });
@@ -120,7 +106,7 @@ async function ask(target: { url: string; key: string }, question: Question): Pr
       thinking: usage?.completion_tokens_details?.reasoning_tokens ?? 0,
     },
     model: whole.model,
-    headers: kept.headers(),
+    headers: headers(),
     said: message,
   };
 }

@@ -2,7 +2,8 @@
  * The `openai` client's Responses as a driver.
  * It keeps the conversation itself and asks for encrypted reasoning, as tools do that may not store anything at the provider's.
  */
-import OpenAI, { APIError } from "openai";
+import type OpenAI from "openai";
+import { APIError } from "openai";
 import type {
   Response,
   ResponseCreateParamsNonStreaming,
@@ -10,16 +11,8 @@ import type {
   ResponseInputItem,
   ResponseOutputItem,
 } from "openai/resources/responses/responses";
-import {
-  type Answer,
-  CLIENT_TIMEOUT_MS,
-  type Driver,
-  keepHeaders,
-  type Medium,
-  type Question,
-  type Turn,
-  urlOf,
-} from "./driver.ts";
+import { type Answer, type Driver, type Medium, type Question, type Turn, urlOf } from "./driver.ts";
+import { openaiClient } from "./openai-client.ts";
 
 function partOf(medium: Medium): ResponseInputContent {
   if (medium.kind === "image") return { type: "input_image", image_url: urlOf(medium), detail: "auto" };
@@ -78,14 +71,7 @@ function thinkingOf(output: readonly ResponseOutputItem[]): string {
 }
 
 async function ask(target: { url: string; key: string }, question: Question): Promise<Answer> {
-  const kept = keepHeaders();
-  const client = new OpenAI({
-    apiKey: target.key,
-    baseURL: `${target.url}/v1`,
-    maxRetries: 0,
-    timeout: CLIENT_TIMEOUT_MS,
-    fetch: kept.fetch,
-  });
+  const { client, headers } = openaiClient(target);
   const whole = question.streamed
     ? await stream(client, question)
     : await client.responses.create(bodyOf(question), { signal: question.signal });
@@ -106,7 +92,7 @@ async function ask(target: { url: string; key: string }, question: Question): Pr
       thinking: usage?.output_tokens_details.reasoning_tokens ?? 0,
     },
     model: whole.model,
-    headers: kept.headers(),
+    headers: headers(),
     said: whole.output,
   };
 }
