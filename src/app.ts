@@ -11,6 +11,7 @@ import { accountRoutes } from "./console/account.ts";
 import { keyRoutes } from "./console/keys.ts";
 import { createManagement, type Management } from "./console/route.ts";
 import { workspaceRoutes } from "./console/workspaces.ts";
+import { nanoToDollars } from "./core/money.ts";
 import { type Database, openDatabase } from "./db/database.ts";
 import { migrate } from "./db/migrate.ts";
 import { createGateway, type Gateway, newRequestId } from "./gateway/gateway.ts";
@@ -81,6 +82,8 @@ export async function openApp(
     pumping: { keepAliveMs: config.timeouts.keepAliveMs, writeStallMs: config.timeouts.writeStallMs },
     ready: () => database.ready(),
     logError: (call, error) => logError(log, call.id, error),
+    logLoss: (call, lossNano) =>
+      log.warn("a call cost more than was held for it", { id: call.id, loss_usd: nanoToDollars(lossNano) }),
   });
   const rootKeys = [...(config.rootKey ? [config.rootKey] : []), ...extraRootKeys];
   const management = manage({ ...parts, config, database, rootKeys, log });

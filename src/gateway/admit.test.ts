@@ -13,6 +13,9 @@ import { admit } from "./admit.ts";
 
 const PRICE: Price = { perToken: { input: pico(1000n), output: pico(4000n) } };
 
+/** The context of the candidates that `candidate` makes. */
+const CONTEXT = BigInt(candidate("openai-chat").endpoint.contextTokens);
+
 function head(over: Partial<Head> = {}): Head {
   return { model: "m", stream: false, candidates: 1, needs: [], wantsStreamUsage: true, ...over };
 }
@@ -67,9 +70,16 @@ describe("the amount held", () => {
     };
     const needs = (...all: Capability[]) => held({ perToken }, 100, { needs: all }, 10);
     expect(needs()).toBe(nano(100n + 300n));
-    expect(needs("images")).toBe(nano(300n + 300n));
-    expect(needs("audio")).toBe(nano(800n + 300n));
-    expect(needs("video")).toBe(nano(800n + 300n));
+    expect(needs("images")).toBe(nano(10_100n * 3n + 300n));
+    expect(needs("audio")).toBe(nano(CONTEXT * 8n + 300n));
+    expect(needs("video")).toBe(nano(CONTEXT * 8n + 300n));
+  });
+
+  test("covers what providers add for tools, and what stands behind an address: a picture, a file as long as the context", () => {
+    expect(held(PRICE, 100, { needs: ["tools"] }, 10)).toBe(nano(1100n + 40n));
+    expect(held(PRICE, 100, { needs: ["images"] }, 10)).toBe(nano(10_100n + 40n));
+    expect(held(PRICE, 100, { needs: ["files"] }, 10)).toBe(nano(CONTEXT + 40n));
+    expect(held(PRICE, 5_000_000, { needs: ["files"] }, 10)).toBe(nano(5_000_040n));
   });
 
   test("is that of the dearest candidate, wherever it stands", () => {

@@ -5,6 +5,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Principal } from "../core/call.ts";
 import { GatewayError } from "../core/error.ts";
+import type { Nano } from "../core/money.ts";
 import type { Framing, PathFacts } from "../dialects/dialect.ts";
 import type { AnyDialect } from "../dialects/index.ts";
 import type { Authenticator } from "../identity/authenticate.ts";
@@ -30,6 +31,7 @@ export interface Visit {
 }
 
 export type LogError = (call: Call, error: GatewayError) => void;
+export type LogLoss = (call: Call, lossNano: Nano) => void;
 
 export interface GatewaySettings {
   readonly catalog: Catalog;
@@ -42,6 +44,7 @@ export interface GatewaySettings {
   /** Whether paid work may be taken on: the database's word. */
   readonly ready: () => { ok: true } | { ok: false; reason: string };
   readonly logError: LogError;
+  readonly logLoss: LogLoss;
 }
 
 export interface Gateway {
@@ -54,6 +57,7 @@ export interface Gateway {
   readonly pulse: Pulse;
   readonly nowMs: () => number;
   readonly logError: LogError;
+  readonly logLoss: LogLoss;
   /** Calls that have begun and not ended. */
   running: number;
   open(visit: Visit): Call;
@@ -82,6 +86,7 @@ export function createGateway(settings: GatewaySettings): Gateway {
     pulse: createPulse({ ...settings.pumping, nowMs }),
     nowMs,
     logError: settings.logError,
+    logLoss: settings.logLoss,
     running: 0,
     open: (visit) => ({
       id: newRequestId(),

@@ -38,6 +38,7 @@ function servedWith(...events: CanonicalEvent[]): Served {
 interface Settled {
   billed: Nano;
   records: CallRecord[];
+  losses: Nano[];
   left: Nano;
 }
 
@@ -72,8 +73,13 @@ function settleCall(over: Partial<Call>, outcome: Outcome, holdAmount: bigint | 
     pending: () => undefined,
     drain: async () => {},
   };
-  const billed = settle(call, outcome, { recorder, nowMs: () => 150 });
-  return { billed, records, left: credit.available(payer.workspaceId) };
+  const losses: Nano[] = [];
+  const billed = settle(call, outcome, {
+    recorder,
+    nowMs: () => 150,
+    logLoss: (_, lossNano) => void losses.push(lossNano),
+  });
+  return { billed, records, losses, left: credit.available(payer.workspaceId) };
 }
 
 const done: Outcome = { cancelled: false };
@@ -145,6 +151,12 @@ describe("what is billed when", () => {
     });
   }
 
+  test("usage exceeds the hold: the rest is told as a loss", () => {
+    const served = servedWith(begin, say, report({ input: 0, output: 101 }), stop);
+    expect(settleCall({ served }, done).losses).toEqual([nano(10n)]);
+    expect(settleCall({ served: servedWith(begin, say, report({ input: 1 }), stop) }, done).losses).toEqual([]);
+  });
+
   test("the operator calls: the full cost, which no hold limits", () => {
     const over = {
       principal: principal({ billing: "internal" }),
@@ -191,7 +203,7 @@ describe("the record", () => {
     const call = { id: "req_1", attempts: [], requestBytes: 0 } as unknown as Call;
     const pushed: CallRecord[] = [];
     const recorder = { push: (record: CallRecord) => void pushed.push(record) } as unknown as Recorder;
-    expect(settle(call, broke, { recorder, nowMs: () => 0 })).toBe(nano(0n));
+    expect(settle(call, broke, { recorder, nowMs: () => 0, logLoss() {} })).toBe(nano(0n));
     expect(pushed).toEqual([]);
   });
 });
@@ -209,7 +221,7 @@ test("settling twice bills once", () => {
     served: servedWith(begin, report({ input: 7 }), stop),
   };
   const recorder = { push() {} } as unknown as Recorder;
-  const settleOnce = () => settle(call as unknown as Call, done, { recorder, nowMs: () => 0 });
+  const settleOnce = () => settle(call as unknown as Call, done, { recorder, nowMs: () => 0, logLoss() {} });
   expect([settleOnce(), settleOnce()]).toEqual([nano(7n), nano(0n)]);
   expect(credit.available(payer.workspaceId)).toBe(nano(BALANCE - 7n));
 });

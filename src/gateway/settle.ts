@@ -39,6 +39,8 @@ export interface Outcome {
 export interface SettleScope {
   readonly recorder: Recorder;
   readonly nowMs: () => number;
+  /** A call cost more than was held: the operator bears the rest, and should hear of it. */
+  readonly logLoss: (call: Call, lossNano: Nano) => void;
 }
 
 /** The status of a call whose caller left before the answer, as proxies log it. */
@@ -49,7 +51,7 @@ export function settle(call: Call, outcome: Outcome, scope: SettleScope): Nano {
   const { principal, served } = call;
   if (!principal) return ZERO;
   const usage = served ? served.meter.usage(call.requestBytes) : emptyUsage();
-  const billed = bill(call, usage);
+  const billed = bill(call, usage, scope);
   scope.recorder.push({
     id: call.id,
     createdAt: call.createdAt,
@@ -78,13 +80,15 @@ export function settle(call: Call, outcome: Outcome, scope: SettleScope): Nano {
   return billed;
 }
 
-function bill(call: Call, usage: Usage): Nano {
+function bill(call: Call, usage: Usage, { logLoss }: SettleScope): Nano {
   if (!call.hold) return ZERO;
   if (!call.served) {
     call.hold.void();
     return ZERO;
   }
-  return call.hold.post(cost(call.served.candidate.endpoint.price, usage)).billedNano;
+  const { billedNano, lossNano } = call.hold.post(cost(call.served.candidate.endpoint.price, usage));
+  if (lossNano > 0n) logLoss(call, lossNano);
+  return billedNano;
 }
 
 function place(candidate: Candidate | undefined): Pick<CallRecord, "provider" | "endpoint" | "upstreamModel"> {

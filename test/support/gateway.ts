@@ -79,6 +79,7 @@ export function testGateway(options: GatewayOptions = {}): TestGateway {
     pumping: { keepAliveMs: 60_000, writeStallMs: 60_000 },
     ready: () => ({ ok: true }),
     logError: (_, error) => void logged.push(error),
+    logLoss: () => {},
     ...options.over,
   });
   const ask = async (path: string, body?: unknown, init: RequestInit = {}) => {
