@@ -152,7 +152,7 @@ describe("what is billed when", () => {
   }
 
   test("usage exceeds the hold: the rest is told as a loss", () => {
-    const served = servedWith(begin, say, report({ input: 0, output: 101 }), stop);
+    const served = servedWith(begin, say, report({ input: 10, output: 100 }), stop);
     expect(settleCall({ served }, done).losses).toEqual([nano(10n)]);
     expect(settleCall({ served: servedWith(begin, say, report({ input: 1 }), stop) }, done).losses).toEqual([]);
   });
