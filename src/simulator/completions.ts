@@ -2,22 +2,12 @@
  * OpenAI's old text completions, in their simplest form.
  * The simulated provider's `/v1/completions`.
  */
-import { type Answer, type Api, type Incoming, STATUS_WORDS } from "./api.ts";
+import type { Answer, Api, Incoming } from "./api.ts";
+import { chatApi } from "./chat.ts";
 import { content, end, type Frame, mark } from "./frame.ts";
 import { arrayOf, type Json, objectOf, stringOf } from "./json.ts";
-import {
-  checkDecimal,
-  checkInteger,
-  missing,
-  OPENAI_KEY_MISSING,
-  OPENAI_NOT_JSON,
-  openaiError,
-  openaiHeaders,
-  readModel,
-  refuseAsOpenai,
-} from "./openai-common.ts";
+import { checkDecimal, checkInteger, missing, readModel } from "./openai-common.ts";
 import { type Plan, reportedOr, totalUsage } from "./plan.ts";
-import { Problem } from "./problem.ts";
 import { createView, seeUserText, type View } from "./reading.ts";
 import { base62, secondsOf } from "./seed.ts";
 
@@ -78,18 +68,5 @@ function* frames(answer: Answer): Generator<Frame> {
   yield end("[DONE]");
 }
 
-/** OpenAI's text completions. */
-export const completionsApi: Api = {
-  read,
-  reply,
-  frames,
-  refuse: refuseAsOpenai,
-  failure: () => [mark(JSON.stringify(openaiError(new Problem(500, STATUS_WORDS[500] ?? ""))))],
-  headers: openaiHeaders,
-  keyMissing: OPENAI_KEY_MISSING,
-  notJson: OPENAI_NOT_JSON,
-  jsonType: "application/json",
-  streamType: "text/event-stream; charset=utf-8",
-  crlf: false,
-  asArray: () => false,
-};
+/** OpenAI's text completions. All that surrounds them is as in Chat. */
+export const completionsApi: Api = { ...chatApi, read, reply, frames };
