@@ -45,6 +45,8 @@ export interface Quirks {
   readonly thinkingForm?: "budget" | "adaptive";
   /** The Responses upstream compacts conversations itself, in answers and at `/responses/compact`. */
   readonly compacts?: boolean;
+  /** Kinds of tools that the upstream runs itself (`web-search`), so that one asked for in another format can become its own. */
+  readonly serverTools?: readonly string[];
   /** Canonical request fields that the upstream refuses; they are dropped as losses. */
   readonly refuses?: readonly string[];
   /** Fields of the Chat body that every request carries, unless the caller said them. */

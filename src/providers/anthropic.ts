@@ -11,4 +11,5 @@ export const anthropic: ProviderType = {
   keyVariables: ["ANTHROPIC_API_KEY"],
   dialects: ["anthropic-messages"],
   authorize: byDialect,
+  quirks: { "anthropic-messages": { serverTools: ["web-search"] } },
 };

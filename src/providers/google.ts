@@ -11,4 +11,5 @@ export const google: ProviderType = {
   keyVariables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"],
   dialects: ["gemini", "gemini-embeddings"],
   authorize: byDialect,
+  quirks: { gemini: { serverTools: ["web-search"] } },
 };

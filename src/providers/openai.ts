@@ -13,6 +13,6 @@ export const openai: ProviderType = {
   authorize: bearer,
   quirks: {
     "openai-chat": { systemRole: "developer", reasoningField: "none" },
-    "openai-responses": { compacts: true },
+    "openai-responses": { compacts: true, serverTools: ["web-search"] },
   },
 };

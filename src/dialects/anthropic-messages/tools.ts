@@ -8,6 +8,7 @@ import { at, optionalBoolean, optionalObject, optionalString, requiredString, to
 import type { CanonicalRequest, CustomTool, FunctionTool, Tool, ToolChoice } from "../../core/request.ts";
 import { type FieldScope, loseForeignExtras } from "../dialect.ts";
 import { customToolAsFunction, toolNames, withoutNamesakes } from "../tool-names.ts";
+import { mapServerTool } from "../web-search.ts";
 import { constrainedSchema, isExact, toolSchema } from "./schema.ts";
 import { OWN, readBase, SERVER_TOOL_KINDS, wireFields, writeMark } from "./wire.ts";
 
@@ -82,11 +83,12 @@ export function encodeTools(tools: readonly Tool[], body: JsonObject, scope: Fie
   const allowed = choice?.type === "allowed" ? new Set(choice.names) : undefined;
   const names = toolNames(tools);
   const written: JsonObject[] = [];
+  const { serverTools } = scope.target.quirks;
   let strict = 0;
   for (const tool of withoutNamesakes(tools)) {
     if (tool.type === "server") {
-      if (tool.dialect === OWN) written.push(tool.value);
-      else scope.losses.add(`tools.${tool.kind}`);
+      const own = tool.dialect === OWN ? tool.value : mapServerTool(tool, OWN, serverTools, scope.losses);
+      if (own) written.push(own);
       continue;
     }
     if (allowed && !allowed.has(tool.name)) continue;

@@ -91,8 +91,8 @@ const encoders: FieldEncoders = {
   messages: (messages, body, scope) => {
     body.contents = encodeContents(messages, scope);
   },
-  tools: (tools, body, { losses }) => {
-    const encoded = encodeTools(tools, toolNames(tools), losses);
+  tools: (tools, body, { target, losses }) => {
+    const encoded = encodeTools(tools, toolNames(tools), losses, target.quirks.serverTools);
     if (encoded.length > 0) body.tools = encoded;
   },
   toolChoice: (choice, body, { request }) => {

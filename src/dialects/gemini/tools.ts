@@ -16,6 +16,7 @@ import {
 import type { CustomTool, FunctionTool, ServerTool, Tool, ToolChoice } from "../../core/request.ts";
 import { loseForeignExtras } from "../dialect.ts";
 import { customToolAsFunction, type ToolNames, withoutNamesakes } from "../tool-names.ts";
+import { mapServerTool } from "../web-search.ts";
 import { camelKeys, camelObject, others } from "./keys.ts";
 import { ownExtras } from "./media.ts";
 import { fromGeminiSchema, toGeminiParameters } from "./schema.ts";
@@ -112,16 +113,25 @@ function toolChoice(mode: string | undefined, names: string[]): ToolChoice | und
   }
 }
 
-/** Tools for an upstream: all declarations in one group, the provider's own beside it. Those of other providers are losses. */
-export function encodeTools(tools: readonly Tool[], names: ToolNames, losses: Losses): JsonObject[] {
+/** Tools for an upstream: all declarations in one group, the provider's own beside it. Those of other providers are losses but for those served here. */
+export function encodeTools(
+  tools: readonly Tool[],
+  names: ToolNames,
+  losses: Losses,
+  serves?: readonly string[],
+): JsonObject[] {
   const functionDeclarations: JsonObject[] = [];
   const groups: JsonObject[] = [];
+  // The API refuses its own tools beside functions.
+  const served = tools.every((tool) => tool.type === "server") ? serves : undefined;
   for (const tool of withoutNamesakes(tools)) {
     if (tool.type !== "server") {
       if (functionDeclarations.length === 0) groups.push({ functionDeclarations });
       functionDeclarations.push(encodeFunction(tool, names, losses));
-    } else if (isOwn(tool)) groups.push(tool.value);
-    else losses.add(`tools.${tool.kind}`);
+    } else {
+      const wire = isOwn(tool) ? tool.value : mapServerTool(tool, GEMINI, served, losses);
+      if (wire) groups.push(wire);
+    }
   }
   return groups;
 }

@@ -25,6 +25,7 @@ import type {
   ToolChoice,
 } from "../../core/request.ts";
 import { toEffort } from "../reasoning.ts";
+import { CHAT_OPTIONS, WEB_SEARCH } from "../web-search.ts";
 import { decodeBorrowed, isBorrowed } from "./borrowed.ts";
 import { readOutputLimit } from "./head.ts";
 import { decodeMessages } from "./messages-decode.ts";
@@ -75,6 +76,11 @@ function decodeTools(body: JsonObject, request: CanonicalRequest, extras: JsonOb
     const path = at("functions", index);
     tools.push(functionTool(toObject(value, path), {}, path));
     extras.$functions = true;
+  }
+  const options = asObject(extras.web_search_options);
+  if (options) {
+    delete extras.web_search_options;
+    tools.push({ type: "server", kind: WEB_SEARCH, dialect: ID, value: { type: CHAT_OPTIONS, options } });
   }
   if (tools.length > 0) request.tools = tools;
   const choice = decodeToolChoice(body.tool_choice ?? undefined, "tool_choice") ?? legacyChoice(body.function_call);

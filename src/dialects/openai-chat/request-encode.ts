@@ -27,6 +27,7 @@ import { JSON_INSTRUCTION, speaksOfJson } from "../json-wish.ts";
 import { pairCalls } from "../pairing.ts";
 import { budgetToEffort, fitEffort } from "../reasoning.ts";
 import { customToolAsFunction, type ToolNames, toolNames, withoutNamesakes } from "../tool-names.ts";
+import { CHAT_OPTIONS, mapServerTool } from "../web-search.ts";
 import { encodeMessages, encodeSystem, type MessageScope } from "./messages-encode.ts";
 import { usesLegacyFunctions } from "./request-decode.ts";
 import { MAX_END_USER_LENGTH, SHARED_FIELDS } from "./shared-fields.ts";
@@ -153,8 +154,9 @@ function encodeTools(tools: Tool[], body: JsonObject, scope: FieldScope): void {
   const encoded: Json[] = [];
   for (const tool of withoutNamesakes(tools)) {
     if (tool.type === "server") {
-      if (tool.dialect === ID) encoded.push(tool.value);
-      else losses.add(`tools.${tool.kind}`);
+      const wire = tool.dialect === ID ? tool.value : mapServerTool(tool, ID, target.quirks.serverTools, losses);
+      if (wire?.type === CHAT_OPTIONS) body.web_search_options = wire.options;
+      else if (wire) encoded.push(wire);
       continue;
     }
     encoded.push(encodeTool(tool, names.flatten(tool.name, tool.namespace), scope));

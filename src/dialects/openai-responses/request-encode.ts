@@ -226,7 +226,7 @@ function encodeResults(message: Extract<Message, { role: "tool" }>, input: JsonO
 }
 
 /** Tools that came in items of the input go back there, to its front. */
-function encodeOfferedTools(tools: Tool[], body: JsonObject, { request, losses }: FieldScope): void {
+function encodeOfferedTools(tools: Tool[], body: JsonObject, { request, target, losses }: FieldScope): void {
   const notes = additionalTools(request.extras?.[OWN]?.$additional);
   let rest = tools;
   const items: JsonObject[] = [];
@@ -238,7 +238,7 @@ function encodeOfferedTools(tools: Tool[], body: JsonObject, { request, losses }
     rest = rest.slice(0, from);
   }
   if (items.length > 0) body.input = [...items, ...asArray(body.input)];
-  const list = encodeTools(rest, losses);
+  const list = encodeTools(rest, losses, target.quirks.serverTools);
   if (list.length > 0) body.tools = list;
 }
 

@@ -15,6 +15,7 @@ import {
 } from "../../core/read.ts";
 import type { CustomTool, FunctionTool, Tool, ToolChoice } from "../../core/request.ts";
 import { loseForeignExtras } from "../dialect.ts";
+import { mapServerTool } from "../web-search.ts";
 import { asExtras, leftover, OWN, own, restoreFields, withField } from "./wire.ts";
 
 const FUNCTION_FIELDS = new Set(["type", "name", "description", "parameters", "strict"]);
@@ -93,14 +94,14 @@ function decodeCustom(tool: JsonObject, path: string, namespace: string | undefi
   return { ...decoded, ...asExtras(extras) };
 }
 
-/** Tools on the wire, those of a namespace together again. Tools that another provider runs are losses. */
-export function encodeTools(tools: readonly Tool[], losses: Losses): JsonObject[] {
+/** Tools on the wire, those of a namespace together again. Tools that another provider runs are losses but for those served here. */
+export function encodeTools(tools: readonly Tool[], losses: Losses, serves?: readonly string[]): JsonObject[] {
   const list: JsonObject[] = [];
   let group: { name: string; tools: JsonObject[] } | undefined;
   for (const tool of tools) {
     if (tool.type === "server") {
-      if (tool.dialect === OWN) list.push(tool.value);
-      else losses.add(`tools.${tool.kind}`);
+      const wire = tool.dialect === OWN ? tool.value : mapServerTool(tool, OWN, serves, losses);
+      if (wire) list.push(wire);
       continue;
     }
     const encoded = tool.type === "function" ? encodeFunction(tool) : encodeCustom(tool);

@@ -1,0 +1,161 @@
+/**
+ * Tests of a search tool that one format asks for and another provider has: from every format to every other.
+ * Each request is decoded by its own dialect, so that the tool is what its clients really send.
+ */
+import { describe, expect, test } from "bun:test";
+import { CAPABILITIES } from "../core/head.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { DialectId } from "../core/request.ts";
+import { DIALECTS } from "./index.ts";
+
+const AUSTIN = { city: "Austin", country: "US", timezone: "America/Chicago" };
+const HI = [{ role: "user", content: "hi" }];
+
+const asked: Record<"messages" | "responses" | "chat" | "gemini", [DialectId, (options?: JsonObject) => JsonObject]> = {
+  messages: [
+    "anthropic-messages",
+    (options) => ({
+      model: "m",
+      max_tokens: 99,
+      messages: HI,
+      tools: [{ type: "web_search_20250305", name: "web_search", ...options }],
+    }),
+  ],
+  responses: [
+    "openai-responses",
+    (options) => ({ model: "m", input: "hi", tools: [{ type: "web_search", ...options }] }),
+  ],
+  chat: ["openai-chat", (options) => ({ model: "m", messages: HI, web_search_options: { ...options } })],
+  gemini: [
+    "gemini",
+    (options) => ({
+      contents: [{ role: "user", parts: [{ text: "hi" }] }],
+      tools: [{ googleSearch: { ...options } }],
+    }),
+  ],
+};
+
+function convert(
+  from: keyof typeof asked,
+  to: DialectId,
+  options?: JsonObject,
+  serves: readonly string[] = ["web-search"],
+) {
+  const [id, body] = asked[from];
+  const request = DIALECTS[id].decodeRequest(body(options), { model: "m", stream: false });
+  const target = {
+    model: "up",
+    stream: false,
+    maxOutputTokens: 100,
+    capabilities: new Set(CAPABILITIES),
+    quirks: { serverTools: serves },
+  };
+  const encoded = DIALECTS[to].encodeRequest(request, target);
+  const { tools, web_search_options: search } = encoded.body;
+  return { tools, search, losses: encoded.losses.map((loss) => loss.field) };
+}
+
+describe("a bare search", () => {
+  const OWN: Record<string, JsonObject> = {
+    "anthropic-messages": { tools: [{ type: "web_search_20250305", name: "web_search" }] },
+    "openai-responses": { tools: [{ type: "web_search" }] },
+    "openai-chat": { search: {} },
+    gemini: { tools: [{ googleSearch: {} }] },
+  };
+
+  for (const from of Object.keys(asked) as (keyof typeof asked)[]) {
+    for (const to of Object.keys(OWN) as DialectId[]) {
+      test(`${from} to ${to}`, () => {
+        const wanted = { tools: undefined, search: undefined, ...OWN[to], losses: [] };
+        expect(convert(from, to)).toEqual(wanted as ReturnType<typeof convert>);
+      });
+
+      if (to === asked[from][0]) continue;
+      test(`${from} to ${to}, where the endpoint has none`, () => {
+        expect(convert(from, to, {}, [])).toEqual({
+          tools: undefined,
+          search: undefined,
+          losses: ["tools.web-search"],
+        });
+      });
+    }
+  }
+});
+
+describe("options", () => {
+  const user_location = { type: "approximate", ...AUSTIN };
+  const FULL = { max_uses: 3, allowed_domains: ["a.example"], user_location, strict: true };
+
+  test("of Messages: what Responses has is kept, the rest is lost by name", () => {
+    expect(convert("messages", "openai-responses", FULL)).toMatchObject({
+      tools: [{ type: "web_search", filters: { allowed_domains: ["a.example"] }, user_location }],
+      losses: ["tools.web-search.maxUses", "tools.web-search.strict"],
+    });
+    expect(convert("messages", "gemini", FULL).losses).toEqual([
+      "tools.web-search.maxUses",
+      "tools.web-search.allowedDomains",
+      "tools.web-search.userLocation",
+      "tools.web-search.strict",
+    ]);
+  });
+
+  test("of Responses: domains and place go to Messages, which takes no two lists at once", () => {
+    const filters = { allowed_domains: ["a.example"], blocked_domains: ["b.example"] };
+    const options = { filters, user_location, search_context_size: "low" };
+    expect(convert("responses", "anthropic-messages", options)).toMatchObject({
+      tools: [{ name: "web_search", allowed_domains: ["a.example"], user_location }],
+      losses: ["tools.web-search.blockedDomains", "tools.web-search.contextSize"],
+    });
+  });
+
+  test("of Chat: a place lies one level deeper", () => {
+    const options = { search_context_size: "high", user_location: { type: "approximate", approximate: AUSTIN } };
+    const { tools, losses } = convert("chat", "openai-responses", options);
+    expect(tools).toEqual([{ type: "web_search", user_location, search_context_size: "high" }]);
+    expect(losses).toEqual([]);
+    expect(convert("responses", "openai-chat", { user_location, search_context_size: "high" })).toMatchObject({
+      search: options,
+      losses: [],
+    });
+    expect(convert("chat", "openai-chat", options)).toMatchObject({ search: options, tools: undefined, losses: [] });
+  });
+
+  test("of Gemini: domains to leave out go to Messages", () => {
+    expect(convert("gemini", "anthropic-messages", { excludeDomains: ["a.example"] })).toMatchObject({
+      tools: [{ blocked_domains: ["a.example"] }],
+      losses: [],
+    });
+  });
+
+  test("null is absent, and so is what no provider would read", () => {
+    const nothing = { max_uses: null, allowed_domains: [7], user_location: "Austin", blocked_domains: null };
+    expect(convert("messages", "openai-responses", nothing)).toMatchObject({
+      tools: [{ type: "web_search" }],
+      losses: [],
+    });
+  });
+});
+
+test("Gemini searches only where no functions stand beside it", () => {
+  const request = DIALECTS["anthropic-messages"].decodeRequest(
+    {
+      model: "m",
+      max_tokens: 99,
+      messages: HI,
+      tools: [
+        { type: "web_search_20250305", name: "web_search" },
+        { name: "look", input_schema: { type: "object" } },
+      ],
+    },
+    {},
+  );
+  const { body, losses } = DIALECTS.gemini.encodeRequest(request, {
+    model: "up",
+    stream: false,
+    maxOutputTokens: 100,
+    capabilities: new Set(CAPABILITIES),
+    quirks: { serverTools: ["web-search"] },
+  });
+  expect(body.tools).toMatchObject([{ functionDeclarations: [{ name: "look" }] }]);
+  expect(losses.map((loss) => loss.field)).toEqual(["tools.web-search"]);
+});
