@@ -159,3 +159,18 @@ test("Gemini searches only where no functions stand beside it", () => {
   expect(body.tools).toMatchObject([{ functionDeclarations: [{ name: "look" }] }]);
   expect(losses.map((loss) => loss.field)).toEqual(["tools.web-search"]);
 });
+
+test("a choice that names the search becomes Responses' own, or is lost with it", () => {
+  const choose = (serverTools: string[]) => {
+    const tools = [{ type: "web_search_20250305", name: "web_search" }];
+    const tool_choice = { type: "tool", name: "web_search" };
+    const body = { model: "m", max_tokens: 99, messages: HI, tools, tool_choice };
+    const request = DIALECTS["anthropic-messages"].decodeRequest(body, {});
+    const capabilities = new Set(CAPABILITIES);
+    const target = { model: "up", stream: false, maxOutputTokens: 100, capabilities, quirks: { serverTools } };
+    const encoded = DIALECTS["openai-responses"].encodeRequest(request, target);
+    return { choice: encoded.body.tool_choice, losses: encoded.losses.map((loss) => loss.field) };
+  };
+  expect(choose(["web-search"])).toEqual({ choice: { type: "web_search" }, losses: [] });
+  expect(choose([])).toEqual({ choice: undefined, losses: ["tools.web-search", "toolChoice"] });
+});

@@ -4,7 +4,17 @@
  */
 import { asArray, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
 import type { Losses } from "../../core/loss.ts";
-import type { CanonicalRequest, Extras, Message, OutputFormat, Reasoning, TextPart, Tool } from "../../core/request.ts";
+import type {
+  CanonicalRequest,
+  Extras,
+  Message,
+  OutputFormat,
+  Reasoning,
+  ServerTool,
+  TextPart,
+  Tool,
+  ToolChoice,
+} from "../../core/request.ts";
 import {
   type EncodedRequest,
   type EncodeTarget,
@@ -61,8 +71,14 @@ const FIELDS: FieldEncoders = {
   system: writtenElsewhere,
   messages: encodeInput,
   tools: encodeOfferedTools,
-  toolChoice(choice, body, { request }) {
-    body.tool_choice = encodeToolChoice(choice, request.tools);
+  toolChoice(choice, body, { request, losses }) {
+    const served = request.tools?.find(
+      (tool) => tool.type === "server" && tool.dialect !== OWN && isChosen(tool, choice),
+    );
+    if (!served) body.tool_choice = encodeToolChoice(choice, request.tools);
+    else if (asArray(body.tools).some((tool) => asObject(tool)?.type === "web_search")) {
+      body.tool_choice = { type: "web_search" };
+    } else losses.add("toolChoice");
   },
   parallelToolCalls: verbatim("parallel_tool_calls"),
   maxOutputTokens(limit, body, { target, losses }) {
@@ -111,6 +127,11 @@ const FIELDS: FieldEncoders = {
     body.text = { ...text, ...said, ...(format && { format: { ...format, ...asObject(said?.format) } }) };
   },
 };
+
+/** Whether the choice names a tool that another format's provider runs: Messages names it as it names functions. */
+function isChosen(tool: ServerTool, choice: ToolChoice): boolean {
+  return choice.type === "tool" && tool.value.name === choice.name;
+}
 
 /** What a Responses caller said of reasoning that the canon does not have. */
 export function wireReasoning(extras: Extras | undefined): JsonObject | undefined {
