@@ -63,6 +63,13 @@ function toBytes(output: Uint8Array | string): Uint8Array {
   return typeof output === "string" ? encoder.encode(output) : output;
 }
 
+/** The pieces as one; mostly there is only one with anything in it, which is passed on as it is. */
+function joined(pieces: readonly (Uint8Array | string)[]): Uint8Array {
+  const said = pieces.filter((piece) => piece.length > 0);
+  const [first] = said;
+  return first !== undefined && said.length === 1 ? toBytes(first) : Buffer.concat(said.map(toBytes));
+}
+
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
 /**
@@ -127,7 +134,7 @@ export class Pump {
   /** What the attempt has already read, up to and including the first content, in one piece. */
   #open(controller: Controller): void {
     this.#isOpened = true;
-    controller.enqueue(Buffer.concat(this.#served.opening.map(toBytes)));
+    controller.enqueue(joined(this.#served.opening));
   }
 
   async #step(controller: Controller): Promise<void> {
