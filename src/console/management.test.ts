@@ -86,6 +86,22 @@ eachDatabase((store) => {
     return { status: answer.status, body: (await answer.json()) as JsonObject, headers: answer.headers };
   }
 
+  test("a body over the limit is refused, whether its length is declared or not, and no more of it is read", async () => {
+    const long = JSON.stringify({ name: "x".repeat(70_000) });
+    expect((await ask("POST", "keys", ROOT, long)).status).toBe(413);
+    let given = 0;
+    const endless = new ReadableStream({
+      pull(controller) {
+        given += 16_384;
+        controller.enqueue(new Uint8Array(16_384).fill(32));
+      },
+    });
+    const request = new Request("http://host/api/v1/keys", { method: "POST", body: endless });
+    const answer = await management.answer(request, "keys", "", ROOT, "req_1");
+    expect(answer?.status).toBe(413);
+    expect(given).toBeLessThan(200_000);
+  });
+
   /** A workspace with a key of each kind. */
   async function newAccount() {
     const made = await ask("POST", "admin/workspaces", ROOT, { name: "w" });

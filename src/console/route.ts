@@ -103,13 +103,26 @@ async function admitCaller(
   return { principal };
 }
 
+function tooLarge(): GatewayError {
+  return new GatewayError("request_too_large", `The request body is larger than ${MAX_BODY_BYTES} bytes.`);
+}
+
+/** The body's text. One that does not declare its length is counted while it comes. */
+async function readText(request: Request): Promise<string> {
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
 async function readJson(request: Request): Promise<JsonObject> {
   if (request.method === "GET" || request.method === "DELETE") return {};
-  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) {
-    throw new GatewayError("request_too_large", `The request body is larger than ${MAX_BODY_BYTES} bytes.`);
-  }
-  const text = await request.text();
-  if (text.length > MAX_BODY_BYTES) throw new GatewayError("request_too_large", "The request body is too large.");
+  const text = await readText(request);
   if (text.trim() === "") return {};
   let value: unknown;
   try {
