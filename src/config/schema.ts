@@ -96,7 +96,7 @@ const provider = group({
   ).optional(),
   api_keys: setting(
     list(setting(credential(), "", { secret: true }), 100),
-    "Its keys; without any and without `base_url`, those of the type's variable.",
+    "Its keys, of which this version calls with the first; without any and without `base_url`, those of the type's variable.",
     { secret: true },
   ).optional(),
   dialects: setting(

@@ -26,11 +26,6 @@ export function asNumber(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
-/** The value as a boolean, or undefined. */
-export function asBoolean(value: unknown): boolean | undefined {
-  return typeof value === "boolean" ? value : undefined;
-}
-
 /** JSON.parse that answers undefined instead of throwing. */
 export function tryParse(text: string): Json | undefined {
   try {

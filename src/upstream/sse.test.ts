@@ -7,8 +7,8 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { createJsonArrayParser } from "../../test/support/json-array.ts";
 import type { SseFrame } from "../core/frame.ts";
-import { createJsonArrayParser } from "./json-array.ts";
 import { createSseParser, SseLimitError, type SseOptions } from "./sse.ts";
 
 const encoder = new TextEncoder();

@@ -4,13 +4,13 @@
  */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { createJsonArrayParser } from "../../../test/support/json-array.ts";
 import { checkOrder } from "../../../test/support/order.ts";
 import { clientRequests, haveRecordings, type Recording, recordings, SKIP_REASON } from "../../../test/support/wire.ts";
 import type { CanonicalEvent, Reply } from "../../core/event.ts";
 import { CAPABILITIES } from "../../core/head.ts";
 import { asObject, type JsonObject } from "../../core/json.ts";
 import { collect } from "../../core/reply.ts";
-import { createJsonArrayParser } from "../../upstream/json-array.ts";
 import { createSseParser } from "../../upstream/sse.ts";
 import type { EncodeContext, EncodeTarget } from "../dialect.ts";
 import { gemini } from "./index.ts";

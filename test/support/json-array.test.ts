@@ -5,9 +5,9 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { SseFrame } from "../core/frame.ts";
+import type { SseFrame } from "../../src/core/frame.ts";
+import { SseLimitError } from "../../src/upstream/sse.ts";
 import { createJsonArrayParser } from "./json-array.ts";
-import { SseLimitError } from "./sse.ts";
 
 function parse(chunks: Uint8Array[], maxEventBytes?: number): SseFrame[] {
   const parser = createJsonArrayParser({ maxEventBytes });

@@ -1,10 +1,10 @@
 /**
- * Cuts a JSON array that arrives in pieces into its elements, as frames. It takes the place of `sse.ts` where an
- * upstream streams one long array instead of events (Gemini without `alt=sse`).
+ * Cuts a JSON array that arrives in pieces into its elements, as frames. Tests read with it what the gateway writes to
+ * callers of Gemini's routes without `alt=sse`, and recordings of that form; upstreams are always asked for events.
  */
 
-import type { SseFrame } from "../core/frame.ts";
-import { DEFAULT_MAX_EVENT_BYTES, SseLimitError, type SseOptions, type SseParser } from "./sse.ts";
+import type { SseFrame } from "../../src/core/frame.ts";
+import { DEFAULT_MAX_EVENT_BYTES, SseLimitError, type SseOptions, type SseParser } from "../../src/upstream/sse.ts";
 
 interface State {
   readonly decoder: TextDecoder;
