@@ -50,6 +50,15 @@ export interface EncodeTarget {
   readonly quirks: Quirks;
 }
 
+/** Where a body is going that is relayed: all that a dialect may know of the endpoint before it leaves or changes the caller's bytes. */
+export interface RelayTarget {
+  /** The upstream's name of the model. */
+  readonly model: string;
+  readonly quirks: Quirks;
+  /** The output limit to be put in the place of the caller's, where that asks for more than may be spent. */
+  readonly maxOutputTokens?: number;
+}
+
 export interface EncodedRequest {
   body: JsonObject;
   losses: Loss[];
@@ -131,10 +140,13 @@ export interface Dialect extends WireFormat {
   encodeRequest(request: CanonicalRequest, target: EncodeTarget): EncodedRequest;
   /** The path below the provider's base URL, with its query. */
   upstreamPath(model: string, stream: boolean): string;
-  /** Whether a caller's body can be relayed to an upstream with these deviations. Absent: always. */
-  fitsUpstream?(body: JsonObject, quirks: Quirks): boolean;
-  /** What relay must change in the raw body: the model's name, and usage switched on where a stream has it only on request. */
-  relayEdits(head: Head, target: { model: string; quirks: Quirks }): Edit[];
+  /**
+   * Whether a caller's body can be relayed to an upstream with these deviations: it holds nothing that the upstream is
+   * known to refuse, and no thinking budget that the target's output limit leaves no room for. Absent: always.
+   */
+  fitsUpstream?(body: JsonObject, target: RelayTarget): boolean;
+  /** What relay must change in the raw body: the model's name, usage switched on where a stream has it only on request, the output limit where the target has one. */
+  relayEdits(head: Head, target: RelayTarget, body: JsonObject): Edit[];
   /** Whether a frame exists only because relay switched usage on: it is kept from a caller who did not ask. */
   isUsageOnly(frame: SseFrame): boolean;
   /** Never throws: a body that makes no sense becomes an `error` event. */

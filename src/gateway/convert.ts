@@ -6,13 +6,14 @@ import type { Candidate } from "../core/endpoint.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import type { SseFrame } from "../core/frame.ts";
 import { type Json, tryParse } from "../core/json.ts";
+import type { Loss } from "../core/loss.ts";
 import { collect } from "../core/reply.ts";
-import type { DialectId } from "../core/request.ts";
+import type { CanonicalRequest, DialectId } from "../core/request.ts";
 import type { Dialect, EncodeContext, StreamEncoder } from "../dialects/dialect.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import { createSseParser } from "../upstream/sse.ts";
 import { decodeFrames } from "./frames.ts";
-import { dialectHeaders, type GenerationInquiry } from "./inquiry.ts";
+import { dialectHeaders, type GenerationInquiry, loweredLimit } from "./inquiry.ts";
 import type { Piece, ReplyStream, Translation } from "./translation.ts";
 
 const decoder = new TextDecoder();
@@ -21,7 +22,7 @@ const decoder = new TextDecoder();
 export function convert(inquiry: GenerationInquiry, candidate: Candidate<DialectId>): Translation {
   const { endpoint } = candidate;
   const target: Dialect = DIALECTS[candidate.dialect];
-  const request = inquiry.canonical();
+  const { request, losses } = lowered(inquiry.canonical(), loweredLimit(inquiry, candidate));
   const encoded = target.encodeRequest(request, {
     model: endpoint.upstreamModel,
     stream: inquiry.head.stream,
@@ -29,13 +30,13 @@ export function convert(inquiry: GenerationInquiry, candidate: Candidate<Dialect
     capabilities: endpoint.capabilities,
     quirks: endpoint.quirks[candidate.dialect] ?? {},
   });
-  const context = encodeContext(inquiry);
+  const context = encodeContext(inquiry, request);
   return {
     path: "convert",
     upstreamPath: target.upstreamPath(endpoint.upstreamModel, inquiry.head.stream),
     body: JSON.stringify(encoded.body),
     headers: { ...dialectHeaders(inquiry, target), ...encoded.headers },
-    losses: encoded.losses,
+    losses: losses.length === 0 ? encoded.losses : joinLosses(losses, encoded.losses),
     stream: () => convertStream(inquiry, target, context),
     whole(bytes) {
       const events = target.decodeReply(parseReply(bytes), { id: inquiry.id });
@@ -45,13 +46,41 @@ export function convert(inquiry: GenerationInquiry, candidate: Candidate<Dialect
   };
 }
 
-/** What an encoder of answers to this caller may use. Throws `invalid_request` when the caller's body cannot be decoded. */
-export function encodeContext(inquiry: GenerationInquiry): EncodeContext {
+/** What a caller is told whose own output limit was lowered. */
+export const LOWERED_LIMIT: Loss = { field: "maxOutputTokens", kind: "altered" };
+const LOWERED_BUDGET: Loss = { field: "reasoning.budgetTokens", kind: "altered" };
+
+/** Of a lowered output limit, the share that thinking may take at most: upstreams refuse a budget that leaves nothing for an answer. */
+const BUDGET_SHARE = 0.8;
+
+/** A copy of the request with the output limit lowered to this, and a thinking budget that would not fit below it. */
+export function lowered(
+  request: CanonicalRequest,
+  limit: number | undefined,
+): { request: CanonicalRequest; losses: Loss[] } {
+  if (limit === undefined) return { request, losses: [] };
+  const losses = request.maxOutputTokens === undefined ? [] : [LOWERED_LIMIT];
+  const copy = { ...request, maxOutputTokens: limit };
+  const { reasoning } = request;
+  if (reasoning?.budgetTokens !== undefined && reasoning.budgetTokens >= limit) {
+    copy.reasoning = { ...reasoning, budgetTokens: Math.floor(limit * BUDGET_SHARE) };
+    losses.push(LOWERED_BUDGET);
+  }
+  return { request: copy, losses };
+}
+
+/** Both lists, a field that is in both only once. */
+function joinLosses(first: readonly Loss[], second: readonly Loss[]): Loss[] {
+  return [...first, ...second.filter(({ field }) => !first.some((loss) => loss.field === field))];
+}
+
+/** What an encoder of answers to this caller may use; `request` is what was asked of the upstream in the caller's name. */
+export function encodeContext(inquiry: GenerationInquiry, request: CanonicalRequest): EncodeContext {
   return {
     id: inquiry.id,
     createdAt: inquiry.createdAt,
     model: inquiry.shownModel,
-    request: inquiry.canonical(),
+    request,
     wantsStreamUsage: inquiry.head.wantsStreamUsage,
   };
 }

@@ -3,6 +3,7 @@
  * Made by `handle` and shared by all attempts; nothing on the way changes it.
  */
 import type { EmbeddingRequest } from "../core/embedding.ts";
+import type { Candidate } from "../core/endpoint.ts";
 import type { Head } from "../core/head.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { CanonicalRequest } from "../core/request.ts";
@@ -24,6 +25,11 @@ interface Asked {
   readonly shownModel: string;
   /** The caller wants no answer rather than one to a request that lost something on the way. */
   readonly strict: boolean;
+  /**
+   * The most output tokens that one answer may be billed for, where admission had to say: what was reserved covers no
+   * more. Upstreams are told a lower limit only where the caller's wish, or the model's own limit, is beyond it.
+   */
+  readonly outputLimit?: number;
 }
 
 export interface GenerationInquiry extends Asked {
@@ -62,6 +68,17 @@ function once<T>(make: () => T): () => T {
     made ??= make();
     return made;
   };
+}
+
+/**
+ * The output limit to tell this candidate in place of the caller's; undefined where the caller's stays, and where the
+ * upstream takes none.
+ */
+export function loweredLimit(inquiry: Inquiry, { endpoint, dialect }: Candidate): number | undefined {
+  const { outputLimit, head } = inquiry;
+  if (outputLimit === undefined || endpoint.quirks[dialect]?.refuses?.includes("maxOutputTokens")) return undefined;
+  const most = endpoint.maxOutputTokens > 0 ? endpoint.maxOutputTokens : Number.POSITIVE_INFINITY;
+  return (head.maxOutputTokens ?? most) <= outputLimit ? undefined : Math.min(outputLimit, most);
 }
 
 /** The headers for an upstream: the dialect's defaults, then what the caller may hand on. */

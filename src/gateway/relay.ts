@@ -9,11 +9,11 @@ import type { SseFrame } from "../core/frame.ts";
 import { tryParse } from "../core/json.ts";
 import { type Edit, PatchError, patchJson } from "../core/patch.ts";
 import type { DialectId } from "../core/request.ts";
-import type { StreamDecoder } from "../dialects/dialect.ts";
+import type { RelayTarget, StreamDecoder } from "../dialects/dialect.ts";
 import { createSseParser, DEFAULT_MAX_EVENT_BYTES, SseLimitError } from "../upstream/sse.ts";
-import { encodeAll, encodeContext, parseReply } from "./convert.ts";
+import { encodeAll, encodeContext, LOWERED_LIMIT, lowered, parseReply } from "./convert.ts";
 import { decodeFrames } from "./frames.ts";
-import { dialectHeaders, type GenerationInquiry } from "./inquiry.ts";
+import { dialectHeaders, type GenerationInquiry, loweredLimit } from "./inquiry.ts";
 import type { Piece, ReplyStream, Translation } from "./translation.ts";
 
 const decoder = new TextDecoder();
@@ -22,20 +22,28 @@ const NOTHING: Piece = { output: "", events: [] };
 /** Prepares a relay. The body keeps every byte but those of the patched fields. Throws `invalid_request` when it can't be patched. */
 export function relay(inquiry: GenerationInquiry, candidate: Candidate<DialectId>): Translation {
   const { dialect, head } = inquiry;
-  const { upstreamModel, quirks } = candidate.endpoint;
-  const edits = dialect.relayEdits(head, { model: upstreamModel, quirks: quirks[dialect.id] ?? {} });
+  const target = relayTarget(inquiry, candidate);
+  const edits = dialect.relayEdits(head, target, inquiry.body);
   return {
     path: "relay",
-    upstreamPath: dialect.upstreamPath(upstreamModel, head.stream),
+    upstreamPath: dialect.upstreamPath(target.model, head.stream),
     body: patch(inquiry.bytes, edits),
     headers: dialectHeaders(inquiry, dialect),
-    losses: [],
-    stream: () => relayStream(inquiry),
+    losses: target.maxOutputTokens !== undefined && head.maxOutputTokens !== undefined ? [LOWERED_LIMIT] : [],
+    stream: () => relayStream(inquiry, target.maxOutputTokens),
     whole(bytes) {
       const events = observe(() => dialect.decodeReply(parseReply(bytes), { id: inquiry.id }));
       return { output: bytes, events };
     },
   };
+}
+
+/** What the caller's dialect may know of the endpoint. */
+export function relayTarget(inquiry: GenerationInquiry, candidate: Candidate): RelayTarget {
+  const { upstreamModel, quirks } = candidate.endpoint;
+  const limit = loweredLimit(inquiry, candidate);
+  const target = { model: upstreamModel, quirks: quirks[candidate.dialect] ?? {} };
+  return limit === undefined ? target : { ...target, maxOutputTokens: limit };
 }
 
 /** The bytes with these edits. Throws `invalid_request` when they can't be made. */
@@ -69,7 +77,7 @@ function observeFrame(meter: StreamDecoder, frame: SseFrame): readonly Canonical
  * Relays whole frames only: the tail of an unfinished one waits for the rest, so that a frame which must not reach the
  * caller (an upstream's raw error, a usage chunk nobody asked for) can still be left out.
  */
-function relayStream(inquiry: GenerationInquiry): ReplyStream {
+function relayStream(inquiry: GenerationInquiry, limit: number | undefined): ReplyStream {
   const { dialect } = inquiry;
   const dropUsage = !inquiry.head.wantsStreamUsage;
   const parser = createSseParser({});
@@ -93,7 +101,7 @@ function relayStream(inquiry: GenerationInquiry): ReplyStream {
       }
     }
     if (wasWhole) return { output: "", events };
-    if (meter.isWhole()) return { output: asStream(inquiry, events), events };
+    if (meter.isWhole()) return { output: asStream(inquiry, limit, events), events };
     return { output: dropped ? rewrite(ready, (index) => !dropped.has(index)) : ready, events };
   }
 
@@ -126,8 +134,9 @@ function relayStream(inquiry: GenerationInquiry): ReplyStream {
 }
 
 /** A whole reply that came in place of a stream, as the stream that the caller's client waits for. */
-function asStream(inquiry: GenerationInquiry, events: readonly CanonicalEvent[]): string {
-  const encoder = inquiry.dialect.streamEncoder(encodeContext(inquiry), inquiry.framing);
+function asStream(inquiry: GenerationInquiry, limit: number | undefined, events: readonly CanonicalEvent[]): string {
+  const request = limit === undefined ? inquiry.canonical() : lowered(inquiry.canonical(), limit).request;
+  const encoder = inquiry.dialect.streamEncoder(encodeContext(inquiry, request), inquiry.framing);
   return encodeAll(events, encoder) + encoder.end();
 }
 

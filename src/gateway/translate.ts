@@ -10,7 +10,7 @@ import { holdsWrapped } from "../core/signature.ts";
 import { convert } from "./convert.ts";
 import { embed } from "./embed.ts";
 import type { GenerationInquiry, Inquiry } from "./inquiry.ts";
-import { relay } from "./relay.ts";
+import { relay, relayTarget } from "./relay.ts";
 import type { Translation } from "./translation.ts";
 
 /**
@@ -21,7 +21,8 @@ export function canRelay(inquiry: GenerationInquiry, candidate: Candidate): bool
   if (inquiry.dialect.id !== candidate.dialect || inquiry.head.shape !== undefined) return false;
   const quirks = candidate.endpoint.quirks[candidate.dialect];
   if (inquiry.head.compacts && !quirks?.compacts) return false;
-  if (quirks && inquiry.dialect.fitsUpstream?.(inquiry.body, quirks) === false) return false;
+  const target = relayTarget(inquiry, candidate);
+  if (inquiry.dialect.fitsUpstream?.(inquiry.body, target) === false) return false;
   return inquiry.framing === "sse" && !holdsWrapped(inquiry.bytes);
 }
 

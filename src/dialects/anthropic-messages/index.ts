@@ -5,7 +5,8 @@
 import type { Dialect } from "../dialect.ts";
 import { tokenCounting } from "./count.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
-import { peek } from "./peek.ts";
+import { fitsUpstream } from "./fits.ts";
+import { peek, relayEdits } from "./peek.ts";
 import { decodeReply, encodeReply } from "./reply.ts";
 import { decodeRequest } from "./request-decode.ts";
 import { encodeRequest } from "./request-encode.ts";
@@ -24,7 +25,8 @@ export const anthropicMessages: Dialect = {
   upstreamPath: () => "/messages",
   forwardedHeaders: ["anthropic-version", "anthropic-beta"],
   defaultHeaders: { "anthropic-version": "2023-06-01" },
-  relayEdits: (_head, target) => [{ path: ["model"], value: JSON.stringify(target.model) }],
+  fitsUpstream,
+  relayEdits,
   isUsageOnly: () => false,
   decodeReply,
   streamDecoder: createStreamDecoder,

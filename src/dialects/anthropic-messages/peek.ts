@@ -4,6 +4,7 @@
  */
 import type { Capability, Head } from "../../core/head.ts";
 import { asObject, type Json, type JsonObject, tryParse } from "../../core/json.ts";
+import type { Edit } from "../../core/patch.ts";
 import {
   optionalArray,
   optionalBoolean,
@@ -13,6 +14,7 @@ import {
   requiredArray,
   requiredString,
 } from "../../core/read.ts";
+import type { RelayTarget } from "../dialect.ts";
 
 /** Reads the head. Throws `invalid_request` when a field that it reads has a wrong type. */
 export function peek(body: JsonObject): Head {
@@ -56,4 +58,11 @@ function addMedia(content: Json | undefined, found: Set<Capability>): void {
 function sessionOf(userId: string): string {
   const written = userId.startsWith("{") ? asObject(tryParse(userId))?.session_id : undefined;
   return typeof written === "string" && written !== "" ? written : userId;
+}
+
+/** The model's name, and the target's output limit. */
+export function relayEdits(_head: Head, { model, maxOutputTokens }: RelayTarget): Edit[] {
+  const edits: Edit[] = [{ path: ["model"], value: JSON.stringify(model) }];
+  if (maxOutputTokens !== undefined) edits.push({ path: ["max_tokens"], value: String(maxOutputTokens) });
+  return edits;
 }

@@ -5,7 +5,8 @@
 import type { Dialect } from "../dialect.ts";
 import { tokenCounting } from "./count.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
-import { peek } from "./peek.ts";
+import { fitsUpstream } from "./fits.ts";
+import { peek, relayEdits } from "./peek.ts";
 import { decodeReply, encodeReply } from "./reply.ts";
 import { decodeRequest } from "./request-decode.ts";
 import { encodeRequest } from "./request-encode.ts";
@@ -28,8 +29,8 @@ export const gemini: Dialect = {
   upstreamPath,
   forwardedHeaders: [],
   defaultHeaders: {},
-  // The path names the model; a name in the body would be the caller's, which an upstream does not know.
-  relayEdits: () => [{ path: ["model"], remove: true }],
+  fitsUpstream,
+  relayEdits,
   isUsageOnly: () => false,
   decodeReply,
   streamDecoder,

@@ -4,8 +4,9 @@
  */
 import type { Capability, Head } from "../../core/head.ts";
 import { asArray, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
+import type { Edit } from "../../core/patch.ts";
 import { optionalInteger, optionalObject, optionalString } from "../../core/read.ts";
-import type { PathFacts } from "../dialect.ts";
+import type { PathFacts, RelayTarget } from "../dialect.ts";
 import { camelObject } from "./keys.ts";
 import { modelName } from "./request-decode.ts";
 
@@ -14,10 +15,16 @@ function either(object: JsonObject, camel: string, snake: string): Json | undefi
   return object[camel] ?? object[snake];
 }
 
+/** How this body spells the object of settings. */
+export function configKey(body: JsonObject): "generationConfig" | "generation_config" {
+  return body.generationConfig === undefined && body.generation_config !== undefined
+    ? "generation_config"
+    : "generationConfig";
+}
+
 /** Throws `invalid_request` when one of the facts has a wrong type. */
 export function peek(body: JsonObject, path: PathFacts): Head {
-  const key = body.generationConfig !== undefined ? "generationConfig" : "generation_config";
-  const config = camelObject(optionalObject(body, key)) ?? {};
+  const config = camelObject(optionalObject(body, configKey(body))) ?? {};
   const maxOutputTokens = optionalInteger(config, "maxOutputTokens", "generationConfig");
   const candidates = optionalInteger(config, "candidateCount", "generationConfig");
   return {
@@ -70,4 +77,17 @@ function mediaNeed(mediaType: string): Capability {
   if (mediaType.startsWith("image/")) return "images";
   if (mediaType.startsWith("audio/")) return "audio";
   return mediaType.startsWith("video/") ? "video" : "files";
+}
+
+/**
+ * The target's output limit, among the settings as the caller spells them. The path names the model; a name in the body
+ * would be the caller's, which an upstream does not know.
+ */
+export function relayEdits(_head: Head, { maxOutputTokens }: RelayTarget, body: JsonObject): Edit[] {
+  const edits: Edit[] = [{ path: ["model"], remove: true }];
+  if (maxOutputTokens === undefined) return edits;
+  const key = configKey(body);
+  edits.push({ path: [key, "max_output_tokens"], remove: true });
+  edits.push({ path: [key, "maxOutputTokens"], value: String(maxOutputTokens) });
+  return edits;
 }

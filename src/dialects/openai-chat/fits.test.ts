@@ -5,8 +5,9 @@
 import { expect, test } from "bun:test";
 import type { Quirks } from "../../core/endpoint.ts";
 import type { JsonObject } from "../../core/json.ts";
-import { fitsUpstream } from "./fits.ts";
+import { fitsUpstream as fits } from "./fits.ts";
 
+const fitsUpstream = (body: JsonObject, quirks: Quirks) => fits(body, { model: "up", quirks });
 const user = { role: "user", content: "hi" };
 const body = (more: JsonObject = {}, ...messages: JsonObject[]): JsonObject => ({
   model: "m",
@@ -71,4 +72,12 @@ test("content lists, call ids, efforts and fixed fields are looked at where the 
   expect(fitsUpstream(body({ reasoning_effort: "low" }), { reasoningRequest: "thinking" })).toBe(false);
   expect(fitsUpstream(body(), { adds: { extra: 1 } })).toBe(false);
   expect(fitsUpstream(body({ extra: 2 }), { adds: { extra: 1 } })).toBe(true);
+});
+
+test("a thinking budget fits below a lowered output limit, and nowhere else", () => {
+  const target = { model: "up", quirks: {}, maxOutputTokens: 2000 };
+  expect(fits(body({ reasoning: { max_tokens: 1999 } }), target)).toBe(true);
+  expect(fits(body({ reasoning: { max_tokens: 2000 } }), target)).toBe(false);
+  expect(fits(body({ thinking: { type: "enabled", budget_tokens: 4000 } }), target)).toBe(false);
+  expect(fits(body({ reasoning: { max_tokens: 4000 } }), { model: "up", quirks: {} })).toBe(true);
 });

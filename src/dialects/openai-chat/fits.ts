@@ -3,10 +3,13 @@
  * `translate` asks before it relays; a body that does not fit is decoded and encoded again, which mends or names it.
  */
 import type { Quirks } from "../../core/endpoint.ts";
-import { asArray, asObject, asString, type JsonObject } from "../../core/json.ts";
+import { asArray, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
+import type { RelayTarget } from "../dialect.ts";
+import { crowdsOut, hasRefused, isSaid, type WireNames } from "../fits.ts";
 
 /** The wire's names of canonical fields that upstreams are known to refuse. */
-const WIRE_NAMES: Readonly<Record<string, readonly string[]>> = {
+const WIRE_NAMES: WireNames = {
+  maxOutputTokens: ["max_completion_tokens", "max_tokens"],
   temperature: ["temperature"],
   topP: ["top_p"],
   topK: ["top_k"],
@@ -31,11 +34,11 @@ const WIRE_NAMES: Readonly<Record<string, readonly string[]>> = {
 
 const NINE_SIGNS = /^[A-Za-z0-9]{9}$/;
 
-/** True where no known deviation of the upstream concerns this body. Looks at nothing when there are none. */
-export function fitsUpstream(body: JsonObject, quirks: Quirks): boolean {
-  for (const field of quirks.refuses ?? []) {
-    if (WIRE_NAMES[field]?.some((name) => body[name] !== undefined && body[name] !== null)) return false;
-  }
+/** True where no known deviation of the upstream concerns this body. Looks at no message when there are none. */
+export function fitsUpstream(body: JsonObject, { quirks, maxOutputTokens }: RelayTarget): boolean {
+  if (hasRefused(body, quirks, WIRE_NAMES)) return false;
+  if (crowdsOut(asObject(body.reasoning)?.max_tokens, maxOutputTokens)) return false;
+  if (crowdsOut(asObject(body.thinking)?.budget_tokens, maxOutputTokens)) return false;
   for (const name in quirks.adds) if (body[name] === undefined) return false;
   const effort = asString(body.reasoning_effort);
   if (effort !== undefined) {
@@ -64,8 +67,8 @@ function thoughtsFit(message: JsonObject, { reasoningField = "none", reasoningDe
   return !said(message.reasoning_details) || reasoningDetails === true;
 }
 
-function said(value: unknown): boolean {
-  return value !== undefined && value !== null && value !== "";
+function said(value: Json | undefined): boolean {
+  return isSaid(value) && value !== "";
 }
 
 function callIds(message: JsonObject): string[] {

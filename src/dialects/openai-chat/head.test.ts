@@ -39,13 +39,14 @@ describe("the head", () => {
   });
 
   test("relay changes the model, asks for usage, and renames the limit only where told", () => {
-    const head = openaiChat.peek({ model: "m", stream: true, max_tokens: 9, messages: [] }, {});
-    expect(openaiChat.relayEdits(head, { model: "up", quirks: {} })).toEqual([
+    const body = { model: "m", stream: true, max_tokens: 9, messages: [] };
+    const head = openaiChat.peek(body, {});
+    expect(openaiChat.relayEdits(head, { model: "up", quirks: {} }, body)).toEqual([
       { path: ["model"], value: '"up"' },
       { path: ["stream_options", "include_usage"], value: "true" },
     ]);
     const quirks: Quirks = { noStreamOptions: true, maxTokensField: "max_completion_tokens" };
-    expect(openaiChat.relayEdits(head, { model: "up", quirks })).toEqual([
+    expect(openaiChat.relayEdits(head, { model: "up", quirks }, body)).toEqual([
       { path: ["model"], value: '"up"' },
       { path: ["stream_options"], remove: true },
       { path: ["max_tokens"], remove: true },

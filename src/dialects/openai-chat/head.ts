@@ -2,13 +2,14 @@
  * The head of a Chat request, and what relay changes in its raw body.
  * It is all that the gateway reads of a request that stays in this format.
  */
-import type { Quirks } from "../../core/endpoint.ts";
 import { invalidRequest } from "../../core/error.ts";
 import type { SseFrame } from "../../core/frame.ts";
 import type { Capability, Head } from "../../core/head.ts";
 import { asArray, asObject, asString, type Json, type JsonObject, tryParse } from "../../core/json.ts";
 import type { Edit } from "../../core/patch.ts";
 import { optionalBoolean, optionalInteger, requiredString } from "../../core/read.ts";
+import type { RelayTarget } from "../dialect.ts";
+import { isSaid } from "../fits.ts";
 import { hasFlatTools, isBorrowed, peekBorrowed } from "./borrowed.ts";
 
 const NEED_OF_PART: Readonly<Record<string, Capability>> = {
@@ -66,19 +67,32 @@ export function peek(body: JsonObject): Head {
 }
 
 /** The model's name, usage switched on in streams, and the output limit under the name that the upstream knows. */
-export function relayEdits(head: Head, target: { model: string; quirks: Quirks }): Edit[] {
+export function relayEdits(head: Head, target: RelayTarget, body: JsonObject): Edit[] {
   const { quirks } = target;
   const edits: Edit[] = [{ path: ["model"], value: JSON.stringify(target.model) }];
   if (head.stream && quirks.noStreamOptions) edits.push({ path: ["stream_options"], remove: true });
   else if (head.stream && !head.wantsStreamUsage) {
     edits.push({ path: ["stream_options", "include_usage"], value: "true" });
   }
-  if (quirks.maxTokensField && head.maxOutputTokens !== undefined) {
-    const other = quirks.maxTokensField === "max_tokens" ? "max_completion_tokens" : "max_tokens";
-    edits.push({ path: [other], remove: true });
-    edits.push({ path: [quirks.maxTokensField], value: String(head.maxOutputTokens) });
-  }
+  const isRenamed = quirks.maxTokensField !== undefined && head.maxOutputTokens !== undefined;
+  const limit = target.maxOutputTokens ?? (isRenamed ? head.maxOutputTokens : undefined);
+  if (limit !== undefined) edits.push(...limitEdits(limit, quirks.maxTokensField ?? limitField(body)));
   return edits;
+}
+
+type LimitField = "max_tokens" | "max_completion_tokens";
+
+/** The name that the caller uses, where the upstream takes either. */
+function limitField(body: JsonObject): LimitField {
+  return isSaid(body.max_tokens) && !isSaid(body.max_completion_tokens) ? "max_tokens" : "max_completion_tokens";
+}
+
+function limitEdits(limit: number, field: LimitField): Edit[] {
+  const other = field === "max_tokens" ? "max_completion_tokens" : "max_tokens";
+  return [
+    { path: [other], remove: true },
+    { path: [field], value: String(limit) },
+  ];
 }
 
 /** Whether `"choices"` is followed by an empty array; reads no more of the text than that. */

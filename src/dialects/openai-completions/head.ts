@@ -2,12 +2,12 @@
  * The head of a completions request, and what relay changes in its raw body.
  * It is all that the gateway reads of a request that stays in this format: also of prompts that no other format could take.
  */
-import type { Quirks } from "../../core/endpoint.ts";
 import { invalidRequest } from "../../core/error.ts";
 import type { Head } from "../../core/head.ts";
 import { asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
 import type { Edit } from "../../core/patch.ts";
 import { optionalBoolean, optionalInteger, requiredString } from "../../core/read.ts";
+import type { RelayTarget } from "../dialect.ts";
 
 /** How many prompts the field holds. Tokens in a row, perhaps mixed with texts, are one. */
 function countPrompts(prompt: Json | undefined): number {
@@ -42,12 +42,13 @@ export function peek(body: JsonObject): Head {
   };
 }
 
-/** The model's name, and usage switched on in streams. */
-export function relayEdits(head: Head, target: { model: string; quirks: Quirks }): Edit[] {
+/** The model's name, usage switched on in streams, and the target's output limit. */
+export function relayEdits(head: Head, target: RelayTarget): Edit[] {
   const edits: Edit[] = [{ path: ["model"], value: JSON.stringify(target.model) }];
   if (head.stream && target.quirks.noStreamOptions) edits.push({ path: ["stream_options"], remove: true });
   else if (head.stream && !head.wantsStreamUsage) {
     edits.push({ path: ["stream_options", "include_usage"], value: "true" });
   }
+  if (target.maxOutputTokens !== undefined) edits.push({ path: ["max_tokens"], value: String(target.maxOutputTokens) });
   return edits;
 }

@@ -181,7 +181,7 @@ describe("the head", () => {
 
   test("relay patches the model and asks for usage in streams", () => {
     const relayed = (body: JsonObject, quirks: Quirks = {}) => {
-      const edits = openaiCompletions.relayEdits(peek(body), { model: "up", quirks });
+      const edits = openaiCompletions.relayEdits(peek(body), { model: "up", quirks }, body);
       const bytes = new TextEncoder().encode(JSON.stringify({ model: "m", ...body }));
       return JSON.parse(new TextDecoder().decode(patchJson(bytes, edits)));
     };

@@ -4,6 +4,7 @@
  */
 import type { Capability, Head } from "../../core/head.ts";
 import { asArray, asObject, asString, type JsonObject } from "../../core/json.ts";
+import type { Edit } from "../../core/patch.ts";
 import {
   optionalArray,
   optionalBoolean,
@@ -12,6 +13,7 @@ import {
   optionalString,
   requiredString,
 } from "../../core/read.ts";
+import type { RelayTarget } from "../dialect.ts";
 import { isTriggered } from "./compaction.ts";
 
 const NEED_OF_CONTENT: Record<string, Capability> = {
@@ -55,4 +57,11 @@ function needsOf(body: JsonObject): Capability[] {
   const effort = asString(optionalObject(body, "reasoning")?.effort);
   if (effort !== undefined && effort !== "none") needs.add("thinking");
   return [...needs];
+}
+
+/** The model's name, and the target's output limit. */
+export function relayEdits(_head: Head, { model, maxOutputTokens }: RelayTarget): Edit[] {
+  const edits: Edit[] = [{ path: ["model"], value: JSON.stringify(model) }];
+  if (maxOutputTokens !== undefined) edits.push({ path: ["max_output_tokens"], value: String(maxOutputTokens) });
+  return edits;
 }

@@ -5,7 +5,7 @@
 import type { Dialect } from "../dialect.ts";
 import { tokenCounting } from "./count.ts";
 import { decodeError, encodeError, encodeStreamFailure } from "./error.ts";
-import { peek } from "./head.ts";
+import { peek, relayEdits } from "./head.ts";
 import { decodeReply } from "./reply-decode.ts";
 import { encodeReply } from "./reply-encode.ts";
 import { decodeRequest } from "./request-decode.ts";
@@ -25,7 +25,7 @@ export const openaiResponses: Dialect = {
   upstreamPath: () => "/responses",
   forwardedHeaders: ["openai-beta"],
   defaultHeaders: {},
-  relayEdits: (_head, { model }) => [{ path: ["model"], value: JSON.stringify(model) }],
+  relayEdits,
   isUsageOnly: () => false,
   decodeReply,
   streamDecoder,
