@@ -8,14 +8,17 @@ import {
   cost,
   dollarsToNano,
   dollarsToPico,
+  fallingClass,
   nano,
   nanoToDollars,
   type Price,
   perMillionToPico,
   pico,
   picoToDollars,
+  picoToPerMillion,
   rate,
   roundUp,
+  withMargin,
 } from "./money.ts";
 import { emptyUsage, TOKEN_CLASSES, type TokenClass, type Usage } from "./usage.ts";
 
@@ -160,15 +163,16 @@ const prices = fc.record({
     requiredKeys: ["input", "output"],
   }),
   perRequest: picos,
+  perWebSearch: picos,
 });
 
 describe("a cost against the exact value", () => {
   test("is never below it and less than one nano-dollar above", () => {
     fc.assert(
-      fc.property(counts, prices, (tokens, price) => {
-        const usage = used(tokens as Partial<Usage>);
+      fc.property(counts, fc.nat(50), prices, (tokens, webSearches, price) => {
+        const usage = used({ ...(tokens as Partial<Usage>), webSearches });
         const billed = cost(price as Price, usage) * 1000n;
-        let exact: bigint = price.perRequest;
+        let exact: bigint = price.perRequest + BigInt(webSearches) * price.perWebSearch;
         for (const name of TOKEN_CLASSES) exact += BigInt(usage[name]) * rate(price as Price, name, 0);
         return billed >= exact && billed - exact < 1000n;
       }),
@@ -178,4 +182,147 @@ describe("a cost against the exact value", () => {
   test("rounding up leaves whole nano-dollars as they are", () => {
     fc.assert(fc.property(fc.bigInt({ min: 0n, max: 10n ** 20n }), (whole) => roundUp(whole * 1000n) === whole));
   });
+
+  /** A fraction, in lowest terms nowhere: numerator and denominator as they come. */
+  type Fraction = readonly [bigint, bigint];
+  const plus = ([a, b]: Fraction, [c, d]: Fraction): Fraction => [a * d + c * b, b * d];
+  const times = ([a, b]: Fraction, [c, d]: Fraction): Fraction => [a * c, b * d];
+  /** A decimal as a fraction, read without the code under test. */
+  const fraction = (text: string): Fraction => {
+    const [whole = "0", digits = ""] = text.split(".");
+    return [BigInt(whole + digits), 10n ** BigInt(digits.length)];
+  };
+  const decimals = fc
+    .tuple(fc.nat(999), fc.nat(999_999))
+    .map(([whole, digits]) => `${whole}.${String(digits).padStart(6, "0")}`);
+
+  test("is what fractions make of the written decimals, below a tier's bound and above it", () => {
+    const written = fc.record({
+      base: fc.tuple(decimals, decimals, decimals, decimals),
+      tier: fc.tuple(decimals, decimals, decimals, decimals),
+    });
+    const NAMES = ["input", "cacheRead", "cacheWrite5m", "output"] as const;
+    const rates = (texts: readonly string[]) =>
+      Object.fromEntries(NAMES.map((name, i) => [name, perMillionToPico(texts[i] ?? "")]));
+    const tokens = fc.tuple(fc.nat(300_000), fc.nat(100_000), fc.nat(100_000), fc.nat(50_000));
+    fc.assert(
+      fc.property(written, tokens, ({ base, tier }, numbers) => {
+        const price = {
+          perToken: rates(base),
+          tiers: [{ abovePromptTokens: 200_000, perToken: rates(tier) }],
+        } as unknown as Price;
+        const [input, cacheRead, cacheWrite5m, output] = numbers;
+        const texts = input + cacheRead + cacheWrite5m > 200_000 ? tier : base;
+        let sum: Fraction = [0n, 1n];
+        for (const [i, text] of texts.entries()) {
+          sum = plus(sum, times([BigInt(numbers[i] ?? 0), 1_000_000n], fraction(text)));
+        }
+        const [numerator, denominator] = times(sum, [1_000_000_000n, 1n]);
+        const nanos = (numerator + denominator - 1n) / denominator;
+        return cost(price, used({ input, cacheRead, cacheWrite5m, output })) === nanos;
+      }),
+    );
+  });
+});
+
+/** Prices as they are allowed: each tier at least as dear as what is below it. */
+const rising = fc
+  .tuple(prices, fc.array(fc.tuple(fc.integer({ min: 1, max: 400_000 }), picos), { maxLength: 3 }))
+  .map(([price, steps]): Price => {
+    const bounds = [...new Set(steps.map(([bound]) => bound))].sort((a, b) => a - b);
+    let added = 0n;
+    const tiers = bounds.map((abovePromptTokens, i) => {
+      added += steps[i]?.[1] ?? 0n;
+      const perToken = Object.entries(price.perToken).map(([name, one]) => [name, pico((one as bigint) + added)]);
+      return { abovePromptTokens, perToken: Object.fromEntries(perToken) };
+    });
+    return { ...(price as unknown as Price), tiers };
+  });
+
+describe("a price whose tiers only rise", () => {
+  const few = fc.record(Object.fromEntries(TOKEN_CLASSES.map((name) => [name, fc.nat(200_000)])));
+
+  test("never makes more usage cheaper", () => {
+    fc.assert(
+      fc.property(rising, few, few, fc.nat(9), fc.nat(9), (price, tokens, more, searches, moreSearches) => {
+        const less = used({ ...tokens, webSearches: searches });
+        const sum = Object.fromEntries(TOKEN_CLASSES.map((name) => [name, less[name] + (more[name] ?? 0)]));
+        return cost(price, used({ ...sum, webSearches: searches + moreSearches })) >= cost(price, less);
+      }),
+    );
+  });
+
+  test("has no class that falls, and one that does is named", () => {
+    fc.assert(fc.property(rising, (price) => fallingClass(price) === undefined));
+    const falling: Price = {
+      perToken: { input: pico(10n), output: pico(20n), cacheRead: pico(1n) },
+      tiers: [
+        { abovePromptTokens: 300, perToken: { input: pico(11n) } },
+        { abovePromptTokens: 100, perToken: { input: pico(12n), cacheRead: pico(2n) } },
+      ],
+    };
+    expect(fallingClass(falling)).toBe("input");
+    expect(fallingClass(FLAT)).toBeUndefined();
+  });
+});
+
+describe("a margin", () => {
+  const margins = fc.tuple(fc.nat(10_000), fc.nat(999_999));
+
+  test("is put on every part of a price and every tier", () => {
+    const price: Price = {
+      perToken: { input: pico(100n), output: pico(300n), cacheWrite1h: pico(1n) },
+      perRequest: pico(1_000n),
+      perWebSearch: pico(7n),
+      tiers: [{ abovePromptTokens: 200, perToken: { input: pico(200n), cacheRead: pico(3n) } }],
+    };
+    expect(withMargin(price, "12.5")).toEqual({
+      perToken: { input: pico(113n), output: pico(338n), cacheWrite1h: pico(2n) },
+      perRequest: pico(1_125n),
+      perWebSearch: pico(8n),
+      tiers: [{ abovePromptTokens: 200, perToken: { input: pico(225n), cacheRead: pico(4n) } }],
+    });
+    expect(withMargin(price, 0)).toBe(price);
+  });
+
+  test("is exact, and rounded up by less than a pico-dollar", () => {
+    fc.assert(
+      fc.property(picos, margins, (input, [whole, millionths]) => {
+        const percent = `${whole}.${String(millionths).padStart(6, "0")}`;
+        const price: Price = { perToken: { input, output: input } };
+        const exact = input * (100_000_000n + BigInt(whole) * 1_000_000n + BigInt(millionths));
+        const over = withMargin(price, percent).perToken.input * 100_000_000n - exact;
+        return over >= 0n && over < 100_000_000n;
+      }),
+    );
+  });
+
+  test("never makes the customer's cost less than the provider's, and free stays free", () => {
+    fc.assert(
+      fc.property(rising, counts, margins, (price, tokens, [whole, millionths]) => {
+        const usage = used(tokens as Partial<Usage>);
+        const marked = withMargin(price, `${whole}.${String(millionths).padStart(6, "0")}`);
+        return cost(marked, usage) >= cost(price, usage) && fallingClass(marked) === undefined;
+      }),
+    );
+    const free: Price = { perToken: { input: pico(0n), output: pico(0n) } };
+    expect(withMargin(free, 30)).toEqual(free);
+  });
+
+  for (const wrong of ["-1", "0.0000001", "ten", "", Number.NaN]) {
+    test(`of ${String(wrong) || "nothing"} is refused`, () =>
+      expect(() => withMargin(FLAT, wrong)).toThrow(RangeError));
+  }
+});
+
+test("a price per million tokens is written as it is read", () => {
+  expect(picoToPerMillion(perMillionToPico("0.075"))).toBe("0.075");
+  expect(picoToPerMillion(perMillionToPico(15))).toBe("15");
+  fc.assert(fc.property(picos, (one) => perMillionToPico(picoToPerMillion(one)) === one));
+});
+
+test("no floating point stands near money", async () => {
+  const source = await Bun.file(new URL("./money.ts", import.meta.url)).text();
+  const code = source.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+  expect(code.match(/parseFloat|toFixed|Math\.|Number\((?!match)|\d\.\d/g)).toBeNull();
 });

@@ -64,6 +64,45 @@ export function rate(price: Price, tokenClass: TokenClass, prompt: number): Pico
   }
 }
 
+/**
+ * The class whose rate falls when a prompt reaches a longer tier; undefined in a sound price. With none, a cost never falls
+ * as usage grows, so that a hold for the most tokens covers fewer.
+ */
+export function fallingClass(price: Price): TokenClass | undefined {
+  const bounds = (price.tiers ?? []).map((tier) => tier.abovePromptTokens).sort((a, b) => a - b);
+  return TOKEN_CLASSES.find((tokenClass) => {
+    const rates = [0, ...bounds.map((bound) => bound + 1)].map((prompt) => rate(price, tokenClass, prompt));
+    return rates.some((one, index) => one < (rates[index - 1] ?? 0n));
+  });
+}
+
+type Rates = { readonly [C in TokenClass]?: Pico };
+
+function mapRates<R extends Rates>(rates: R, change: (one: Pico) => Pico): R {
+  return Object.fromEntries(Object.entries(rates).map(([name, one]) => [name, change(one as Pico)])) as unknown as R;
+}
+
+/** 100 % in the unit of a margin's digits: a millionth of a percent. */
+const WHOLE = 100_000_000n;
+const MARGIN_DIGITS = 6;
+
+/**
+ * A provider's price with an operator's margin on every part of it, each rounded up to the pico-dollar.
+ * `percent` is a decimal of at most six places; throws RangeError for any other, and below zero.
+ */
+export function withMargin(price: Price, percent: number | string): Price {
+  const factor = WHOLE + parseDecimal(plain(percent), MARGIN_DIGITS, "a percentage");
+  if (factor < WHOLE) throw new RangeError(`A margin below zero: ${percent}`);
+  if (factor === WHOLE) return price;
+  const add = (one: Pico) => ((one * factor + WHOLE - 1n) / WHOLE) as Pico;
+  return {
+    perToken: mapRates(price.perToken, add),
+    ...(price.perRequest === undefined ? {} : { perRequest: add(price.perRequest) }),
+    ...(price.perWebSearch === undefined ? {} : { perWebSearch: add(price.perWebSearch) }),
+    ...(price.tiers && { tiers: price.tiers.map((tier) => ({ ...tier, perToken: mapRates(tier.perToken, add) })) }),
+  };
+}
+
 const PICO_PER_NANO = 1000n;
 
 /** Whole nano-dollars for an amount in pico-dollars, rounded up once. */
@@ -89,14 +128,14 @@ export function cost(price: Price, usage: Usage): Nano {
 const DECIMAL = /^(-?)(\d{1,15})(?:\.(\d{1,12}))?$/;
 
 /**
- * A decimal of US dollars as an integer of 10⁻`digits` dollars.
+ * A decimal as an integer of 10⁻`digits`.
  * Throws RangeError for anything that is not a plain decimal or has more digits than fit: money is never rounded on the way in.
  */
-function parseDecimal(text: string, digits: number): bigint {
+function parseDecimal(text: string, digits: number, what = "an amount in US dollars"): bigint {
   const match = DECIMAL.exec(text.trim());
   const fraction = match?.[3]?.replace(/0+$/, "") ?? "";
   if (!match || fraction.length > digits) {
-    throw new RangeError(`Not an amount in US dollars with at most ${digits} decimals: ${text.slice(0, 40)}`);
+    throw new RangeError(`Not ${what} with at most ${digits} decimals: ${text.slice(0, 40)}`);
   }
   const value = BigInt((match[2] ?? "0") + fraction.padEnd(digits, "0"));
   return match[1] === "-" ? -value : value;
@@ -140,4 +179,9 @@ export function nanoToDollars(amount: Nano): string {
 /** Pico-dollars as a decimal string of US dollars without trailing zeros. */
 export function picoToDollars(amount: Pico): string {
   return formatDecimal(amount, 12);
+}
+
+/** A price per token as US dollars per million tokens, without trailing zeros: what `perMillionToPico` reads back. */
+export function picoToPerMillion(price: Pico): string {
+  return formatDecimal(price, 6);
 }
