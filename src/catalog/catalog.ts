@@ -4,10 +4,10 @@
  */
 import type { Endpoint, Model } from "../core/endpoint.ts";
 import { CAPABILITIES, type Capability } from "../core/head.ts";
-import type { Price } from "../core/money.ts";
+import { type Price, pico, withMargin } from "../core/money.ts";
 import { operationOf, type WireFormatId } from "../core/operation.ts";
 import type { Provider } from "../providers/provider.ts";
-import { type EndpointDefinition, type ModelDefinition, toPrice } from "./definition.ts";
+import { type EndpointDefinition, type ModelDefinition, type PriceDefinition, toPrice } from "./definition.ts";
 
 export interface Catalog {
   /** The model of that id or alias; ids before aliases. */
@@ -27,40 +27,85 @@ export class CatalogError extends Error {
   }
 }
 
+/** What a catalogue is built of. */
+export interface CatalogInput {
+  readonly definitions: readonly ModelDefinition[];
+  readonly curated: readonly ModelDefinition[];
+  readonly providers: readonly Provider[];
+  /** A percentage over the providers' prices; by default none. */
+  readonly marginPercent?: number | string;
+  /** Offer models without a price, at no cost. */
+  readonly allowUnpriced?: boolean;
+  /** Provider prices that replace those of curated endpoints, by endpoint id. What the file says stands. */
+  readonly overrides?: ReadonlyMap<string, PriceDefinition>;
+}
+
 /**
  * Builds the catalogue. Definitions of the file replace curated ones of the same id and take their aliases; curated models
  * appear with an endpoint for each configured provider of one of their types. Throws CatalogError listing every mistake (unknown provider, no price, id used twice).
  */
-export function buildCatalog(input: {
-  definitions: readonly ModelDefinition[];
-  curated: readonly ModelDefinition[];
-  providers: readonly Provider[];
-}): Catalog {
+export function buildCatalog(input: CatalogInput): Catalog {
   const mistakes: string[] = [];
-  const defined = new Set(input.definitions.map((definition) => definition.id));
   const named = new Set(input.definitions.flatMap((definition) => [definition.id, ...definition.aliases]));
-  const curated = input.curated
-    .filter((definition) => !defined.has(definition.id))
-    .map((definition) => ({
-      ...definition,
-      aliases: definition.aliases.filter((alias) => !named.has(alias)),
-      endpoints: spread(definition.endpoints, input.providers),
-    }))
-    .filter((definition) => definition.endpoints.length > 0);
-  const models = [...input.definitions, ...curated].flatMap(
-    (definition) => toModel(definition, input.providers, mistakes) ?? [],
-  );
+  const curated = curatedOffers(input).map((definition) => ({
+    ...definition,
+    aliases: definition.aliases.filter((alias) => !named.has(alias)),
+  }));
+  const models = [...input.definitions, ...curated].flatMap((definition) => toModel(definition, input, mistakes) ?? []);
   const byName = indexNames(models, mistakes);
   if (mistakes.length > 0) throw new CatalogError(mistakes);
   return { find: (name) => byName.get(name), models };
 }
 
+/** The curated models that are offered, with an endpoint for each configured provider, at its price in force. */
+function curatedOffers(input: CatalogInput): ModelDefinition[] {
+  const defined = new Set(input.definitions.map((definition) => definition.id));
+  return input.curated
+    .filter((definition) => !defined.has(definition.id))
+    .map((definition) => ({ ...definition, endpoints: spread(definition.endpoints, input) }))
+    .filter((definition) => definition.endpoints.length > 0);
+}
+
 /** A curated endpoint names a provider type: one endpoint for each configured provider of that type at its own address. */
-function spread(endpoints: readonly EndpointDefinition[], providers: readonly Provider[]): EndpointDefinition[] {
+function spread(
+  endpoints: readonly EndpointDefinition[],
+  { providers, overrides }: CatalogInput,
+): EndpointDefinition[] {
   return endpoints.flatMap((endpoint) =>
     providers
       .filter((provider) => provider.type.type === endpoint.provider)
-      .map((provider) => ({ ...endpoint, provider: provider.id })),
+      .map((provider) => ({
+        ...endpoint,
+        provider: provider.id,
+        price: overrides?.get(endpointId(provider.id, endpoint.model)) ?? endpoint.price,
+        listedBy: endpoint.listedBy ?? endpoint.provider,
+      })),
+  );
+}
+
+function endpointId(provider: string, model: string): string {
+  return `${provider}/${model}`;
+}
+
+/** A curated endpoint that is offered, with the provider's price in force. */
+export interface ListedEndpoint {
+  readonly id: string;
+  readonly modelId: string;
+  /** The provider type under which lists of published prices know it. */
+  readonly listedBy: string;
+  readonly upstreamModel: string;
+  readonly price: PriceDefinition;
+}
+
+/** The curated endpoints that a catalogue of this input offers: those whose prices can be compared and overridden. */
+export function listedEndpoints(input: CatalogInput): ListedEndpoint[] {
+  return curatedOffers(input).flatMap((definition) =>
+    definition.endpoints.flatMap((endpoint): ListedEndpoint[] => {
+      const price = writtenPrice(endpoint, definition);
+      if (!price || endpoint.listedBy === undefined) return [];
+      const id = endpointId(endpoint.provider, endpoint.model);
+      return [{ id, modelId: definition.id, listedBy: endpoint.listedBy, upstreamModel: endpoint.model, price }];
+    }),
   );
 }
 
@@ -82,37 +127,67 @@ function indexNames(models: readonly Model[], mistakes: string[]): Map<string, M
   return byName;
 }
 
-function toModel(definition: ModelDefinition, providers: readonly Provider[], mistakes: string[]): Model | undefined {
-  const place = `models: ${definition.id}`;
+/** What a call at an endpoint costs the customer, and what it costs the operator. */
+interface Prices {
+  readonly price: Price;
+  readonly cost: Price;
+}
+
+/** What an endpoint's prices are made of: its own price before the model's; where there is neither, what it costs. */
+function writtenPrice(endpoint: EndpointDefinition, definition: ModelDefinition): PriceDefinition | undefined {
+  return endpoint.price ?? definition.price ?? endpoint.cost;
+}
+
+const FREE: Price = { perToken: { input: pico(0n), output: pico(0n) } };
+
+/** An endpoint's prices, with the margin on what the customer pays. A mistake is reported and makes it undefined. */
+function pricesOf(
+  endpoint: EndpointDefinition,
+  definition: ModelDefinition,
+  input: CatalogInput,
+  report: (mistake: string) => void,
+): Prices | undefined {
+  const written = writtenPrice(endpoint, definition);
+  if (!written) {
+    if (input.allowUnpriced) return { price: FREE, cost: FREE };
+    report("it has no price, and unpriced models are not offered");
+    return undefined;
+  }
+  try {
+    const before = toPrice(written);
+    return {
+      price: withMargin(before, definition.marginPercent ?? input.marginPercent ?? 0),
+      cost: endpoint.cost ? toPrice(endpoint.cost) : before,
+    };
+  } catch (error) {
+    report(`price: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function toModel(definition: ModelDefinition, input: CatalogInput, mistakes: string[]): Model | undefined {
   const found = mistakes.length;
-  const priced = (price: ModelDefinition["price"]): Price | undefined => {
-    try {
-      return price && toPrice(price);
-    } catch (error) {
-      mistakes.push(`${place}: price: ${(error as Error).message}`);
-      return undefined;
-    }
+  const report = (mistake: string): void => {
+    const line = `models: ${definition.id}: ${mistake}`;
+    if (!mistakes.includes(line)) mistakes.push(line);
   };
-  const price = priced(definition.price);
   const capabilities: ReadonlySet<Capability> = new Set(definition.capabilities ?? CAPABILITIES);
   const endpoints = definition.endpoints.flatMap((endpoint): Endpoint[] => {
-    const provider = providers.find((candidate) => candidate.id === endpoint.provider);
-    const endpointPrice = priced(endpoint.price) ?? price;
-    if (!provider)
-      mistakes.push(`${place}: no provider is configured with the id ${JSON.stringify(endpoint.provider)}`);
-    if (!endpointPrice && mistakes.length === found)
-      mistakes.push(`${place}: it has no price, and unpriced models are not offered`);
-    if (!provider || !endpointPrice) return [];
+    const provider = input.providers.find((candidate) => candidate.id === endpoint.provider);
+    if (!provider) report(`no provider is configured with the id ${JSON.stringify(endpoint.provider)}`);
+    const prices = pricesOf(endpoint, definition, input, report);
+    if (!provider || !prices) return [];
     const dialects = endpoint.dialects ?? defaultDialects(definition.maxOutput, provider.dialects);
     return [
       {
-        id: `${provider.id}/${endpoint.model}`,
+        id: endpointId(provider.id, endpoint.model),
         modelId: definition.id,
         provider: provider.id,
         upstreamModel: endpoint.model,
         dialects,
         priority: endpoint.priority,
-        price: endpointPrice,
+        price: prices.price,
+        cost: prices.cost,
         capabilities: endpoint.capabilities ? new Set(endpoint.capabilities) : capabilities,
         contextTokens: endpoint.context ?? definition.context,
         maxOutputTokens: endpoint.maxOutput ?? definition.maxOutput,
@@ -120,9 +195,11 @@ function toModel(definition: ModelDefinition, providers: readonly Provider[], mi
       },
     ];
   });
-  if (definition.endpoints.length === 0) mistakes.push(`${place}: it has no endpoints`);
-  const shown = price ?? endpoints[0]?.price;
-  if (mistakes.length > found || !shown) return undefined;
+  if (definition.endpoints.length === 0) report("it has no endpoints");
+  endpoints.sort((a, b) => a.priority - b.priority);
+  const [first] = endpoints;
+  if (mistakes.length > found || !first) return undefined;
+  const isUnpriced = definition.endpoints.some((endpoint) => !writtenPrice(endpoint, definition));
   return {
     id: definition.id,
     aliases: definition.aliases,
@@ -131,8 +208,9 @@ function toModel(definition: ModelDefinition, providers: readonly Provider[], mi
     contextTokens: Math.max(...endpoints.map((endpoint) => endpoint.contextTokens)),
     maxOutputTokens: Math.max(...endpoints.map((endpoint) => endpoint.maxOutputTokens)),
     capabilities: new Set(endpoints.flatMap((endpoint) => [...endpoint.capabilities])),
-    price: shown,
-    endpoints: endpoints.sort((a, b) => a.priority - b.priority),
+    price: first.price,
+    ...(isUnpriced && { unpriced: true as const }),
+    endpoints,
   };
 }
 

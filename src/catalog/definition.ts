@@ -4,7 +4,16 @@
  */
 import type { Quirks } from "../core/endpoint.ts";
 import type { Capability } from "../core/head.ts";
-import { dollarsToPico, type Pico, type Price, type PriceTier, perMillionToPico } from "../core/money.ts";
+import {
+  dollarsToPico,
+  fallingClass,
+  type Pico,
+  type Price,
+  type PriceTier,
+  perMillionToPico,
+  picoToDollars,
+  picoToPerMillion,
+} from "../core/money.ts";
 import type { WireFormatId } from "../core/operation.ts";
 import type { TokenClass } from "../core/usage.ts";
 
@@ -45,7 +54,12 @@ export interface EndpointDefinition {
   priority: number;
   /** Absent: the provider's, of the operation that the model is for. */
   dialects?: readonly WireFormatId[] | undefined;
+  /** Before the margin. Absent: the model's; where that has none, `cost`. */
   price?: PriceDefinition | undefined;
+  /** What the provider charges. Absent: the price before the margin. */
+  cost?: PriceDefinition | undefined;
+  /** Under which provider type lists of published prices know it. Absent: its provider's. */
+  listedBy?: string | undefined;
   /** Over the provider type's own, field by field. */
   quirks?: Quirks | undefined;
   /** Where this provider's limits and abilities are not the model's. */
@@ -60,7 +74,10 @@ export interface ModelDefinition {
   name?: string | undefined;
   description?: string | undefined;
   endpoints: readonly EndpointDefinition[];
+  /** Before the margin. */
   price?: PriceDefinition | undefined;
+  /** A percentage over the provider's prices, in place of the general one. */
+  marginPercent?: number | string | undefined;
   context: number;
   /** 0 makes it a model for embeddings. */
   maxOutput: number;
@@ -81,6 +98,10 @@ const CLASS_OF: { readonly [K in keyof Required<TokenRates>]: TokenClass } = {
   audioOutput: "audioOutput",
 };
 
+const KEY_OF = Object.fromEntries(Object.entries(CLASS_OF).map(([key, name]) => [name, key])) as {
+  readonly [C in TokenClass]: keyof TokenRates;
+};
+
 function rates(definition: TokenRates): { [C in TokenClass]?: Pico } {
   const found: { [C in TokenClass]?: Pico } = {};
   for (const [key, tokenClass] of Object.entries(CLASS_OF) as [keyof TokenRates, TokenClass][]) {
@@ -90,8 +111,15 @@ function rates(definition: TokenRates): { [C in TokenClass]?: Pico } {
   return found;
 }
 
-/** A written price as integers. Throws RangeError for an amount that is no plain decimal. */
+/** A written price as integers. Throws RangeError for an amount that is no plain decimal, and for a tier that makes long prompts cheaper. */
 export function toPrice(definition: PriceDefinition): Price {
+  const price = readPrice(definition);
+  const falling = fallingClass(price);
+  if (falling) throw new RangeError(`A tier has a lower rate for ${KEY_OF[falling]} than shorter prompts have`);
+  return price;
+}
+
+function readPrice(definition: PriceDefinition): Price {
   const tiers = definition.tiers?.map((tier): PriceTier => ({ abovePromptTokens: tier.above, perToken: rates(tier) }));
   return {
     perToken: {
@@ -102,5 +130,28 @@ export function toPrice(definition: PriceDefinition): Price {
     ...(definition.request === undefined ? {} : { perRequest: dollarsToPico(definition.request) }),
     ...(definition.webSearch === undefined ? {} : { perWebSearch: dollarsToPico(definition.webSearch) }),
     ...(tiers ? { tiers } : {}),
+  };
+}
+
+function ratesText(rates: { readonly [C in TokenClass]?: Pico }): TokenRates {
+  const written = (Object.entries(KEY_OF) as [TokenClass, keyof TokenRates][]).flatMap(([name, key]) => {
+    const one = rates[name];
+    return one === undefined ? [] : [[key, picoToPerMillion(one)]];
+  });
+  return Object.fromEntries(written);
+}
+
+/** A price written down in decimals, tiers in rising order; `toPrice` reads back the same. */
+export function fromPrice(price: Price): PriceDefinition {
+  const tiers = [...(price.tiers ?? [])].sort((a, b) => a.abovePromptTokens - b.abovePromptTokens);
+  return {
+    ...ratesText(price.perToken),
+    input: picoToPerMillion(price.perToken.input),
+    output: picoToPerMillion(price.perToken.output),
+    ...(price.perRequest === undefined ? {} : { request: picoToDollars(price.perRequest) }),
+    ...(price.perWebSearch === undefined ? {} : { webSearch: picoToDollars(price.perWebSearch) }),
+    ...(tiers.length > 0 && {
+      tiers: tiers.map((tier) => ({ above: tier.abovePromptTokens, ...ratesText(tier.perToken) })),
+    }),
   };
 }

@@ -66,7 +66,10 @@ export interface Endpoint {
   readonly dialects: readonly WireFormatId[];
   /** Lower is tried earlier. */
   readonly priority: number;
+  /** What the customer pays: the provider's price with the operator's margin. */
   readonly price: Price;
+  /** What the provider charges. */
+  readonly cost: Price;
   readonly capabilities: ReadonlySet<Capability>;
   readonly contextTokens: number;
   readonly maxOutputTokens: number;
@@ -84,7 +87,10 @@ export interface Model {
   readonly capabilities: ReadonlySet<Capability>;
   readonly knowledgeDate?: string;
   readonly createdAt?: number;
+  /** What the customer pays at the endpoint that is tried first. */
   readonly price: Price;
+  /** An endpoint of it has no price and costs nothing, because the operator allows that. */
+  readonly unpriced?: true;
   readonly endpoints: readonly Endpoint[];
 }
 

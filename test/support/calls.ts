@@ -18,6 +18,7 @@ import { byDialect, type Provider } from "../../src/providers/provider.ts";
 import { afterThisTest } from "./tcp-upstream.ts";
 
 export function endpoint(over: Partial<Endpoint> = {}): Endpoint {
+  const price = over.price ?? { perToken: { input: pico(1_000_000n), output: pico(4_000_000n) } };
   return {
     id: "p/up",
     modelId: "m",
@@ -25,7 +26,8 @@ export function endpoint(over: Partial<Endpoint> = {}): Endpoint {
     upstreamModel: "up",
     dialects: ["openai-chat"],
     priority: 1,
-    price: { perToken: { input: pico(1_000_000n), output: pico(4_000_000n) } },
+    price,
+    cost: price,
     capabilities: new Set(CAPABILITIES),
     contextTokens: 100_000,
     maxOutputTokens: 1000,
