@@ -3,7 +3,7 @@
  * Reading it is reading the site map; the parts know nothing of each other but their types.
  */
 
-import { buildCatalog, type Catalog, defaultDialects } from "./catalog/catalog.ts";
+import { buildCatalog, type Catalog, type CatalogInput, defaultDialects } from "./catalog/catalog.ts";
 import { CURATED, MODELS_OF_FORMATS } from "./catalog/curated/index.ts";
 import type { ModelDefinition } from "./catalog/definition.ts";
 import type { Config } from "./config.ts";
@@ -201,8 +201,18 @@ function toProviders(config: Config, simulator: SimulatorServer | undefined): Pr
   });
 }
 
+function catalogInput(config: Config, providers: readonly Provider[]): CatalogInput {
+  return {
+    definitions: config.models,
+    curated: curatedFor(config),
+    providers,
+    marginPercent: config.prices.marginPercent,
+    allowUnpriced: config.catalog.allowUnpriced,
+  };
+}
+
 function catalogOver(config: Config, providers: readonly Provider[]): Catalog {
-  return buildCatalog({ definitions: config.models, curated: curatedFor(config), providers });
+  return buildCatalog(catalogInput(config, providers));
 }
 
 /** The catalogue that this configuration makes, without opening anything. Throws CatalogError. */
@@ -221,6 +231,7 @@ function curatedFor(config: Config): readonly ModelDefinition[] {
       dialects:
         endpoint.dialects ?? defaultDialects(model.maxOutput, PROVIDER_TYPES[endpoint.provider]?.dialects ?? []),
       provider: SIMULATED,
+      listedBy: endpoint.provider,
     })),
   }));
 }

@@ -49,7 +49,8 @@ describe("without any settings", () => {
       timeouts: { connectMs: 5000, firstByteMs: 120_000, idleMs: 300_000, drainMs: 600_000, headerReadMs: 30_000 },
       database: { poolSize: 10, statementTimeoutMs: 10_000, minFreeBytes: 536_870_912 },
       log: { level: "info", format: "json" },
-      catalog: { curated: true },
+      catalog: { curated: true, allowUnpriced: false },
+      prices: { marginPercent: 0 },
       warnings: [],
     });
     expect([config.databaseUrl, config.redisUrl, config.rootKey, config.secret, config.stripe.secretKey]).toEqual(
@@ -197,6 +198,22 @@ defaults: { plan: free, welcome_credit_usd: 1.00 }`;
       perRequest: 100_000n,
       tiers: [{ abovePromptTokens: 200_000, perToken: { input: 300_000n } }],
     });
+  });
+
+  test("say the operator's margin in general and for a model, and what an endpoint costs", () => {
+    const margin = yaml.replace("    context: 128000", "    margin_percent: 12.5\n    context: 128000");
+    const cost = margin.replace("model: big-2,", 'model: big-2, cost: { input: "0.1", output: 0.5 },');
+    const config = load(`${cost}\nprices: { margin_percent: "20" }\ncatalog: { allow_unpriced: true }`);
+    expect(config.prices).toEqual({ marginPercent: "20" });
+    expect(config.catalog).toEqual({ curated: true, allowUnpriced: true });
+    expect(config.models[0]).toMatchObject({
+      marginPercent: 12.5,
+      endpoints: [{ cost: { input: "0.1", output: 0.5 } }],
+    });
+    expect(load(undefined, { SLUICE_PRICES_MARGIN_PERCENT: "7.25" }).prices).toEqual({ marginPercent: "7.25" });
+    for (const wrong of ["-1", "10001", "1.0000001", "ten", "1e9"]) {
+      expect(mistakesOf(`prices: { margin_percent: ${wrong} }`)[0]).toContain("a percentage from 0 to 10000");
+    }
   });
 
   test("a provider may speak formats of answers and of embeddings", () => {

@@ -54,7 +54,8 @@ export function buildConfig(
       apiBase: settings.stripe.api_base,
     },
     log: settings.log,
-    catalog: settings.catalog,
+    catalog: { curated: settings.catalog.curated, allowUnpriced: settings.catalog.allow_unpriced },
+    prices: { marginPercent: settings.prices.margin_percent },
     warnings,
   };
 }
@@ -106,6 +107,7 @@ function buildModel(model: ModelSettings): ModelConfig {
     description: model.description,
     endpoints: model.endpoints.map(buildEndpoint),
     price: model.price && buildPrice(model.price),
+    marginPercent: model.margin_percent,
     context: model.context,
     maxOutput: model.max_output,
     capabilities: model.capabilities,
@@ -119,6 +121,7 @@ function buildEndpoint(endpoint: ModelSettings["endpoints"][number]): EndpointCo
     priority: endpoint.priority,
     dialects: endpoint.dialects,
     price: endpoint.price && buildPrice(endpoint.price),
+    cost: endpoint.cost && buildPrice(endpoint.cost),
     quirks: endpoint.quirks && buildQuirks(endpoint.quirks),
   };
 }

@@ -96,12 +96,14 @@ function missingProvider(scope: Scope, id: string, known: readonly string[]): st
 }
 
 function checkTiers(priced: JsonObject, path: Path, report: Report): void {
-  const price = asObject(priced.price);
-  if (!price) return;
-  const unique = uniqueNames(report);
-  for (const [tier, place] of items(price, "tiers", [...path, "price"])) {
-    const above = asNumber(tier.above) ?? asString(tier.above);
-    unique(above === undefined ? undefined : String(above), [...place, "above"], "the tier above");
+  for (const key of ["price", "cost"]) {
+    const price = asObject(priced[key]);
+    if (!price) continue;
+    const unique = uniqueNames(report);
+    for (const [tier, place] of items(price, "tiers", [...path, key])) {
+      const above = asNumber(tier.above) ?? asString(tier.above);
+      unique(above === undefined ? undefined : String(above), [...place, "above"], "the tier above");
+    }
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { CAPABILITIES } from "../core/head.ts";
+import { type Price, pico, withMargin } from "../core/money.ts";
 import { WIRE_FORMAT_IDS } from "../core/operation.ts";
 import { DEFAULT_KEY_PREFIX, isKeyPrefix } from "../identity/key.ts";
 import {
@@ -27,6 +28,8 @@ const GIBIBYTE = 1024 * MEBIBYTE;
 const HOUR_MS = 3_600_000;
 const MAX_TOKENS = 100_000_000;
 const MAX_REQUESTS = 1_000_000_000;
+const MAX_MARGIN_PERCENT = 10_000;
+const NO_PRICE: Price = { perToken: { input: pico(0n), output: pico(0n) } };
 
 /** The plan that exists without being configured: every request is paid by credit. */
 export const BUILT_IN_PLAN = "payg";
@@ -41,6 +44,19 @@ const modelId = () =>
 const modelGlob = () => matching(/^[A-Za-z0-9._:/@+*-]{1,200}$/, "a model id in which * stands for anything");
 const milliseconds = (maximum = HOUR_MS) => wholeNumber(1, maximum);
 const perMillion = (what: string) => setting(dollars("perMillion"), `Price of a million ${what}.`);
+
+function percentage() {
+  const fits = (value: number | string): boolean => {
+    try {
+      withMargin(NO_PRICE, value);
+      return Number(value) <= MAX_MARGIN_PERCENT;
+    } catch {
+      return false;
+    }
+  };
+  const sentence = `a percentage from 0 to ${MAX_MARGIN_PERCENT} with at most 6 places`;
+  return says(z.union([z.number(), z.string()]).refine(fits), sentence);
+}
 
 function tokenPrices() {
   return {
@@ -136,7 +152,8 @@ const endpoint = group({
     dialects(),
     "The formats the model can be called in there; without it the provider's own for answers, or for embeddings when `max_output` is 0.",
   ).optional(),
-  price: price("Its price there, if not the model's."),
+  price: price("Its price there before the margin, if not the model's."),
+  cost: price("What the provider charges there, if that is not the price before the margin."),
   quirks: quirks.optional(),
 });
 
@@ -146,7 +163,8 @@ const model = group({
   name: setting(text(100), "The name people read.").optional(),
   description: setting(text(2000), "A few sentences about it.").optional(),
   endpoints: list(endpoint, 50, 1),
-  price: price("Its price; a model without one is not offered."),
+  price: price("Its price before the margin; a model without one is not offered."),
+  margin_percent: setting(percentage(), "`prices.margin_percent` for this model.").optional(),
   context: setting(wholeNumber(1, MAX_TOKENS), "Tokens of its context window."),
   max_output: setting(
     wholeNumber(0, MAX_TOKENS),
@@ -285,6 +303,12 @@ export const fileSchema = group({
   log: log.prefault({}),
   catalog: group({
     curated: setting(flag(), "Offer the built-in catalogue for the providers that are on.").default(true),
+    allow_unpriced: setting(flag(), "Offer models without a price: calls of them cost nothing.").default(false),
+  }).prefault({}),
+  prices: group({
+    margin_percent: setting(percentage(), "What customers pay over the providers' prices, in percent of them.").default(
+      0,
+    ),
   }).prefault({}),
 });
 

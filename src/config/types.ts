@@ -70,8 +70,10 @@ export interface EndpointConfig {
   /** Lower is tried earlier. */
   readonly priority: number;
   readonly dialects?: readonly WireFormatId[];
-  /** Absent: the model's price. */
+  /** Before the margin. Absent: the model's price. */
   readonly price?: PriceConfig;
+  /** What the provider charges. Absent: the price before the margin. */
+  readonly cost?: PriceConfig;
   readonly quirks?: Quirks;
 }
 
@@ -83,7 +85,10 @@ export interface ModelConfig {
   readonly description?: string;
   /** At least one. */
   readonly endpoints: readonly EndpointConfig[];
+  /** Before the margin. */
   readonly price?: PriceConfig;
+  /** Absent: the general one. */
+  readonly marginPercent?: number | string;
   /** Tokens of its context window. */
   readonly context: number;
   /** The most tokens it can answer with; 0 for a model that makes embeddings. */
@@ -184,7 +189,9 @@ export interface Config {
   readonly database: DatabaseConfig;
   readonly stripe: StripeConfig;
   readonly log: LogConfig;
-  readonly catalog: { readonly curated: boolean };
+  readonly catalog: { readonly curated: boolean; readonly allowUnpriced: boolean };
+  /** A decimal that `withMargin` of `core/money.ts` takes. */
+  readonly prices: { readonly marginPercent: number | string };
   /** Things that are allowed but look unintended; to be logged at start. */
   readonly warnings: readonly string[];
 }

@@ -46,6 +46,7 @@ export function modelEntry(model: Model): JsonObject {
       request: dollars(perRequest),
       web_search: dollars(perWebSearch),
     },
+    ...(model.unpriced && { unpriced: true }),
   };
 }
 
