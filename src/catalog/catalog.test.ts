@@ -213,6 +213,7 @@ test("a price written down and read again is the same", () => {
     audioOutput: 20,
     request: "0.005",
     webSearch: 0.01,
+    searchedRequest: "0.035",
     tiers: [
       { above: 500, input: 2, output: 2, cacheRead: 2, cacheWrite: 2, cacheWrite1h: 4 },
       { above: 200, input: 1 },

@@ -41,6 +41,8 @@ export interface PriceDefinition extends TokenRates {
   request?: Dollars;
   /** US dollars per server-side web search. */
   webSearch?: Dollars;
+  /** US dollars per request in which the provider searched the web, however often. */
+  searchedRequest?: Dollars;
   /** Other rates for prompts of more than `above` tokens. */
   tiers?: (TokenRates & { above: number })[];
 }
@@ -129,6 +131,9 @@ function readPrice(definition: PriceDefinition): Price {
     },
     ...(definition.request === undefined ? {} : { perRequest: dollarsToPico(definition.request) }),
     ...(definition.webSearch === undefined ? {} : { perWebSearch: dollarsToPico(definition.webSearch) }),
+    ...(definition.searchedRequest === undefined
+      ? {}
+      : { perSearchedRequest: dollarsToPico(definition.searchedRequest) }),
     ...(tiers ? { tiers } : {}),
   };
 }
@@ -150,6 +155,7 @@ export function fromPrice(price: Price): PriceDefinition {
     output: picoToPerMillion(price.perToken.output),
     ...(price.perRequest === undefined ? {} : { request: picoToDollars(price.perRequest) }),
     ...(price.perWebSearch === undefined ? {} : { webSearch: picoToDollars(price.perWebSearch) }),
+    ...(price.perSearchedRequest === undefined ? {} : { searchedRequest: picoToDollars(price.perSearchedRequest) }),
     ...(tiers.length > 0 && {
       tiers: tiers.map((tier) => ({ above: tier.abovePromptTokens, ...ratesText(tier.perToken) })),
     }),

@@ -161,6 +161,7 @@ function buildPrice(price: PriceSettings): PriceConfig {
     output: price.output,
     request: price.request,
     webSearch: price.web_search,
+    searchedRequest: price.searched_request,
     tiers: price.tiers?.map((tier) => ({ ...buildTokenRates(tier), above: tier.above })),
   };
 }

@@ -79,6 +79,10 @@ export function priceFields() {
     ...tokenPrices(),
     request: setting(dollars("piece"), "Price of a request, on top of its tokens.").optional(),
     web_search: setting(dollars("piece"), "Price of a web search that the provider runs.").optional(),
+    searched_request: setting(
+      dollars("piece"),
+      "Price of a request in which the provider searches the web, however often.",
+    ).optional(),
     tiers: setting(
       list(tierFields(), 10),
       "Other prices for long prompts: `above` (more tokens than this in the prompt) and any of the prices per million.",

@@ -58,6 +58,8 @@ export interface PriceConfig extends TokenRatesConfig {
   readonly request?: Dollars;
   /** Per web search that the provider runs. */
   readonly webSearch?: Dollars;
+  /** Per request in which the provider searches the web, however often. */
+  readonly searchedRequest?: Dollars;
   readonly tiers?: (TokenRatesConfig & { readonly above: number })[];
 }
 

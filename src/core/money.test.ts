@@ -49,6 +49,10 @@ describe("what a call costs", () => {
     expect(nanoToDollars(cost(price, used({})))).toBe("0.002");
     expect(nanoToDollars(cost(price, used({ webSearches: 3, input: 1_000_000 })))).toBe("3.032");
     expect(cost(FLAT, used({ webSearches: 3 }))).toBe(nano(0n));
+    const once: Price = { ...FLAT, perSearchedRequest: dollarsToPico("0.035") };
+    expect(["0", "0.035", "0.035"]).toEqual(
+      [0, 1, 4].map((webSearches) => nanoToDollars(cost(once, used({ webSearches })))),
+    );
   });
 
   test("counts no negative number of tokens", () => {
@@ -164,6 +168,7 @@ const prices = fc.record({
   }),
   perRequest: picos,
   perWebSearch: picos,
+  perSearchedRequest: picos,
 });
 
 describe("a cost against the exact value", () => {
@@ -173,6 +178,7 @@ describe("a cost against the exact value", () => {
         const usage = used({ ...(tokens as Partial<Usage>), webSearches });
         const billed = cost(price as Price, usage) * 1000n;
         let exact: bigint = price.perRequest + BigInt(webSearches) * price.perWebSearch;
+        if (webSearches > 0) exact += price.perSearchedRequest;
         for (const name of TOKEN_CLASSES) exact += BigInt(usage[name]) * rate(price as Price, name, 0);
         return billed >= exact && billed - exact < 1000n;
       }),
@@ -274,12 +280,14 @@ describe("a margin", () => {
       perToken: { input: pico(100n), output: pico(300n), cacheWrite1h: pico(1n) },
       perRequest: pico(1_000n),
       perWebSearch: pico(7n),
+      perSearchedRequest: pico(9n),
       tiers: [{ abovePromptTokens: 200, perToken: { input: pico(200n), cacheRead: pico(3n) } }],
     };
     expect(withMargin(price, "12.5")).toEqual({
       perToken: { input: pico(113n), output: pico(338n), cacheWrite1h: pico(2n) },
       perRequest: pico(1_125n),
       perWebSearch: pico(8n),
+      perSearchedRequest: pico(11n),
       tiers: [{ abovePromptTokens: 200, perToken: { input: pico(225n), cacheRead: pico(4n) } }],
     });
     expect(withMargin(price, 0)).toBe(price);

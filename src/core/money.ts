@@ -25,6 +25,8 @@ export interface Price {
   /** Per request, on top of tokens. */
   readonly perRequest?: Pico;
   readonly perWebSearch?: Pico;
+  /** Per request in which the provider searched the web, however often. */
+  readonly perSearchedRequest?: Pico;
   /** Other rates once the prompt (all input classes) is longer than `abovePromptTokens`; the highest tier reached holds for the whole call. */
   readonly tiers?: readonly PriceTier[];
 }
@@ -99,6 +101,7 @@ export function withMargin(price: Price, percent: number | string): Price {
     perToken: mapRates(price.perToken, add),
     ...(price.perRequest === undefined ? {} : { perRequest: add(price.perRequest) }),
     ...(price.perWebSearch === undefined ? {} : { perWebSearch: add(price.perWebSearch) }),
+    ...(price.perSearchedRequest === undefined ? {} : { perSearchedRequest: add(price.perSearchedRequest) }),
     ...(price.tiers && { tiers: price.tiers.map((tier) => ({ ...tier, perToken: mapRates(tier.perToken, add) })) }),
   };
 }
@@ -119,8 +122,8 @@ export function cost(price: Price, usage: Usage): Nano {
     const count = usage[tokenClass];
     if (count > 0) total += BigInt(count) * rate(price, tokenClass, prompt);
   }
-  if (usage.webSearches > 0 && price.perWebSearch !== undefined) {
-    total += BigInt(usage.webSearches) * price.perWebSearch;
+  if (usage.webSearches > 0) {
+    total += BigInt(usage.webSearches) * (price.perWebSearch ?? 0n) + (price.perSearchedRequest ?? 0n);
   }
   return roundUp(total);
 }

@@ -19,6 +19,15 @@ function grok(input: number, output: number, cacheRead: number): PriceDefinition
   };
 }
 
+/** The first of the fourth generation: searches like the later ones, dearer above 128,000 tokens but for what is cached. */
+function early(input: number, output: number, cacheRead: number): PriceDefinition {
+  return {
+    ...cost(input, output, cacheRead),
+    webSearch: WEB_SEARCH,
+    tiers: [{ above: 128_000, input: 2 * input, output: 2 * output }],
+  };
+}
+
 /** Documented: models that think answer 400 to these. */
 const UNWANTED = ["frequencyPenalty", "presencePenalty", "stop"];
 /** They think as they see fit, and answer 400 to an effort. */
@@ -47,11 +56,11 @@ export const XAI: readonly ModelDefinition[] = [
     aliases: ["x-ai/grok-4.20"],
     quirks: AS_THEY_LIKE,
   }),
-  model("xai", "grok-4", "Grok 4", [256_000, 64_000], LOOKS, cost(3, 15, 0.75), {
+  model("xai", "grok-4", "Grok 4", [256_000, 64_000], LOOKS, early(3, 15, 0.75), {
     aliases: ["grok-4-0709", "x-ai/grok-4"],
     quirks: AS_THEY_LIKE,
   }),
-  model("xai", "grok-4-fast-reasoning", "Grok 4 Fast", [2_000_000, 30_000], LOOKS, cost(0.2, 0.5, 0.05), {
+  model("xai", "grok-4-fast-reasoning", "Grok 4 Fast", [2_000_000, 30_000], LOOKS, early(0.2, 0.5, 0.05), {
     aliases: ["grok-4-fast", "x-ai/grok-4-fast"],
     quirks: AS_THEY_LIKE,
   }),
@@ -61,7 +70,7 @@ export const XAI: readonly ModelDefinition[] = [
     "Grok 4 Fast (without reasoning)",
     [2_000_000, 30_000],
     SEES,
-    cost(0.2, 0.5, 0.05),
+    early(0.2, 0.5, 0.05),
   ),
   model("xai", "grok-build-0.1", "Grok Build 0.1", [256_000, 30_000], PONDERS, grok(1, 2, 0.2), {
     aliases: ["x-ai/grok-build-0.1"],
