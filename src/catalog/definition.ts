@@ -87,7 +87,8 @@ export interface ModelDefinition {
   capabilities?: readonly Capability[] | undefined;
 }
 
-const CLASS_OF: { readonly [K in keyof Required<TokenRates>]: TokenClass } = {
+/** The token class of each rate. */
+export const CLASS_OF: { readonly [K in keyof Required<TokenRates>]: TokenClass } = {
   input: "input",
   output: "output",
   cacheRead: "cacheRead",

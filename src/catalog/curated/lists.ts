@@ -1,0 +1,11 @@
+/**
+ * Under which name the list of published prices knows a provider type, where that is not the type's own.
+ * Read when prices are compared, never on the path of a call.
+ */
+
+const NAMES: Readonly<Record<string, string>> = { moonshot: "moonshotai", xai: "x-ai" };
+
+/** The list's name of a provider type. */
+export function listName(providerType: string): string {
+  return NAMES[providerType] ?? providerType;
+}
