@@ -29,11 +29,15 @@ export interface Quirks {
   readonly reasoningRequest?: "effort" | "reasoning" | "thinking";
   /** The efforts that the Chat or Responses model takes. Others become the nearest of these; `none` is left out where it isn't one. */
   readonly efforts?: readonly Effort[];
-  /** The Chat upstream takes `cache_control` on messages, parts and tools. */
+  /** The Chat upstream takes `cache_control` on messages, parts and tools. By default it is not sent there; `false`: known to be refused, so that bodies with it are not relayed either. */
   readonly cacheControl?: boolean;
-  /** The Chat upstream has free-text (`custom`) tools; by default they become functions. */
+  /**
+   * The Chat upstream has free-text (`custom`) tools; by default they become functions. `false`: it is known to refuse
+   * them. On Responses, which has them by default, `false` says that functions are all it knows: no namespaces, no tools
+   * that come in items, and of those it would run itself only `serverTools`.
+   */
   readonly customTools?: boolean;
-  /** The Chat upstream takes `top_k`, `min_p` and `repetition_penalty`, which OpenAI refuses. */
+  /** The Chat upstream takes `top_k`, `min_p` and `repetition_penalty`. By default they are not sent there; `false`: known to be refused, as OpenAI does. */
   readonly extendedSampling?: boolean;
   /** The Chat upstream takes only tool call ids of nine letters and digits; others are replaced by such ones. */
   readonly callIds?: "nine";
@@ -41,7 +45,7 @@ export interface Quirks {
   readonly thoughtSignatures?: boolean;
   /** The Messages upstream takes `system` messages in mid-conversation; by default they become text of the user's turn. */
   readonly systemTurns?: boolean;
-  /** How a Messages model is told to think: `enabled` with a budget (models before 4.6), or `adaptive` with an effort. By default as the caller said it, an effort as `adaptive`. */
+  /** The only form in which a Messages model can be told to think: `enabled` with a budget (models before 4.6), or `adaptive` with an effort (after it). By default as the caller said it, an effort as `adaptive`. */
   readonly thinkingForm?: "budget" | "adaptive";
   /** The Responses upstream compacts conversations itself, in answers and at `/responses/compact`. */
   readonly compacts?: boolean;

@@ -32,6 +32,8 @@ export interface EmbeddingDialect extends WireFormat {
    * an `invalid_request`, since the vector of a part of it would be worse than none.
    */
   encodeRequest(request: EmbeddingRequest, target: EmbeddingTarget): EncodedEmbedding;
+  /** Whether a caller's body can be relayed to an upstream with these deviations. Absent: always. */
+  fitsUpstream?(body: JsonObject, target: EmbeddingTarget): boolean;
   /** What relay must change in the raw body. */
   relayEdits(body: JsonObject, target: EmbeddingTarget): Edit[];
   /** The path below the provider's base URL. `single`: for a body that asks for one embedding outside of a list. */

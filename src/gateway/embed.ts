@@ -23,7 +23,9 @@ type Target = Candidate<EmbeddingDialectId>;
 
 /** Prepares the call for a candidate. Throws `invalid_request` for a wrong shape and for inputs that the target cannot be told. */
 export function embed(inquiry: EmbeddingInquiry, candidate: Target): Translation {
-  return inquiry.dialect.id === candidate.dialect ? relay(inquiry, candidate) : convert(inquiry, candidate);
+  const { dialect, body } = inquiry;
+  const fits = dialect.id === candidate.dialect && dialect.fitsUpstream?.(body, targetOf(candidate)) !== false;
+  return fits ? relay(inquiry, candidate) : convert(inquiry, candidate);
 }
 
 function targetOf({ endpoint, dialect }: Target) {

@@ -12,7 +12,13 @@ export const openai: ProviderType = {
   dialects: ["openai-responses", "openai-chat", "openai-embeddings"],
   authorize: bearer,
   quirks: {
-    "openai-chat": { systemRole: "developer", reasoningField: "none" },
+    "openai-chat": {
+      systemRole: "developer",
+      reasoningField: "none",
+      // Fields that it does not know are answered with 400, and tools written for others send them to every upstream.
+      cacheControl: false,
+      extendedSampling: false,
+    },
     "openai-responses": { compacts: true, serverTools: ["web-search"] },
   },
 };

@@ -41,8 +41,8 @@ const FORMATS: { readonly [F in WireFormatId]?: string } = {
 const DEVIATIONS: { readonly [Q in keyof Quirks]?: (value: NonNullable<Quirks[Q]>) => string | undefined } = {
   reasoningField: (field) => (field === "none" ? undefined : "reasoning of earlier turns is sent back"),
   reasoningDetails: () => "`reasoning_details` are kept",
-  cacheControl: () => "`cache_control` is passed on",
-  extendedSampling: () => "`top_k`, `min_p` and `repetition_penalty` are passed on",
+  cacheControl: (takes) => (takes ? "`cache_control` is passed on" : undefined),
+  extendedSampling: (takes) => (takes ? "`top_k`, `min_p` and `repetition_penalty` are passed on" : undefined),
   callIds: () => "tool call ids are rewritten",
   refuses: (fields) => `left out: ${fields.map((field) => `\`${snakeCase(field)}\``).join(", ")}`,
 };

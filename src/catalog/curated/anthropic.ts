@@ -17,7 +17,7 @@ function claude(
   return { input, output, cacheRead, cacheWrite, cacheWrite1h, webSearch: WEB_SEARCH };
 }
 
-/** Claude models before 4.6 know thinking with a budget only, later ones prefer an effort. */
+/** Claude models before 4.6 know thinking with a budget only, those after it refuse one. At 4.6 both are recorded to work. */
 const BUDGET: Quirks = { thinkingForm: "budget" };
 const ADAPTIVE: Quirks = { thinkingForm: "adaptive" };
 
@@ -41,7 +41,6 @@ export const ANTHROPIC: readonly ModelDefinition[] = [
     [1_000_000, 64_000],
     THINKS,
     claude(3, 15, 0.3, 3.75, 6),
-    { quirks: ADAPTIVE },
   ),
   model("anthropic", "claude-sonnet-5", "Claude Sonnet 5", [1_000_000, 128_000], THINKS, claude(2, 10, 0.2, 2.5, 4), {
     quirks: ADAPTIVE,
@@ -54,9 +53,7 @@ export const ANTHROPIC: readonly ModelDefinition[] = [
   model("anthropic", "claude-opus-4-5", "Claude Opus 4.5", [200_000, 64_000], THINKS, claude(5, 25, 0.5, 6.25, 10), {
     quirks: BUDGET,
   }),
-  model("anthropic", "claude-opus-4-6", "Claude Opus 4.6", [1_000_000, 128_000], THINKS, claude(5, 25, 0.5, 6.25, 10), {
-    quirks: ADAPTIVE,
-  }),
+  model("anthropic", "claude-opus-4-6", "Claude Opus 4.6", [1_000_000, 128_000], THINKS, claude(5, 25, 0.5, 6.25, 10)),
   model("anthropic", "claude-opus-4-7", "Claude Opus 4.7", [1_000_000, 128_000], THINKS, claude(5, 25, 0.5, 6.25, 10), {
     quirks: ADAPTIVE,
   }),

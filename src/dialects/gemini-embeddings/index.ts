@@ -5,6 +5,7 @@
 import type { EmbeddingDialect } from "../embedding.ts";
 import { decodeError, encodeError } from "../gemini/error.ts";
 import { resourcePath } from "../gemini/resource.ts";
+import { fitsUpstream } from "./fits.ts";
 import { decodeReply, encodeReply } from "./reply.ts";
 import { decodeRequest, encodeRequest, ID, peek, relayEdits } from "./request.ts";
 
@@ -15,6 +16,7 @@ export const geminiEmbeddings: EmbeddingDialect = {
   peek,
   decodeRequest,
   encodeRequest,
+  fitsUpstream,
   relayEdits,
   upstreamPath: (model, single) => `/${resourcePath(model)}:${single ? "embedContent" : "batchEmbedContents"}`,
   forwardedHeaders: [],

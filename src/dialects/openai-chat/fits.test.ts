@@ -51,6 +51,11 @@ test("thoughts of earlier turns fit only under the upstream's own name", () => {
     true,
   );
   expect(fitsUpstream(turn({ reasoning_content: "" }), { reasoningField: "none" })).toBe(true);
+  const twice = turn({ reasoning: "t", reasoning_content: "t" });
+  expect(fitsUpstream(twice, { reasoningField: "reasoning_content" })).toBe(true);
+  expect(fitsUpstream(twice, { reasoningField: "none" })).toBe(false);
+  expect(fitsUpstream(twice, { reasoningField: "reasoning" })).toBe(false);
+  expect(fitsUpstream(twice, { reasoningField: "content" })).toBe(false);
 });
 
 test("content lists, call ids, efforts and fixed fields are looked at where the upstream is particular about them", () => {
@@ -69,9 +74,30 @@ test("content lists, call ids, efforts and fixed fields are looked at where the 
   );
   expect(fitsUpstream(nine, { callIds: "nine" })).toBe(true);
   expect(fitsUpstream(body({ reasoning_effort: "xhigh" }), { efforts: ["low", "high"] })).toBe(false);
-  expect(fitsUpstream(body({ reasoning_effort: "low" }), { reasoningRequest: "thinking" })).toBe(false);
-  expect(fitsUpstream(body(), { adds: { extra: 1 } })).toBe(false);
-  expect(fitsUpstream(body({ extra: 2 }), { adds: { extra: 1 } })).toBe(true);
+  expect(fitsUpstream(body({ reasoning_effort: "low" }), { reasoningRequest: "reasoning" })).toBe(false);
+});
+
+test("efforts fit beside a switch for thinking, and so does a word that only the upstream knows", () => {
+  expect(fitsUpstream(body({ reasoning_effort: "low" }), { reasoningRequest: "thinking" })).toBe(true);
+  expect(fitsUpstream(body({ reasoning_effort: "low" }), { reasoningRequest: "thinking", efforts: [] })).toBe(false);
+  expect(fitsUpstream(body({ reasoning_effort: "default" }), { efforts: ["none"] })).toBe(true);
+});
+
+test("what only imitators know is refused by an upstream that is said to lack it", () => {
+  expect(fitsUpstream(body({ top_k: 3 }), { extendedSampling: false })).toBe(false);
+  expect(fitsUpstream(body({ top_k: 3 }), {})).toBe(true);
+  const mark = { cache_control: { type: "ephemeral" } };
+  const unmarked: Quirks = { cacheControl: false };
+  expect(fitsUpstream(body({}, { role: "system", content: "s", ...mark }), unmarked)).toBe(false);
+  expect(fitsUpstream(body({}, { role: "user", content: [{ type: "text", text: "t", ...mark }] }), unmarked)).toBe(
+    false,
+  );
+  expect(fitsUpstream(body({ tools: [{ type: "function", function: { name: "f" }, ...mark }] }), unmarked)).toBe(false);
+  expect(fitsUpstream(body({}, { role: "system", content: "s", ...mark }), {})).toBe(true);
+  expect(fitsUpstream(body({ tools: [{ type: "custom", custom: { name: "c" } }] }), { customTools: false })).toBe(
+    false,
+  );
+  expect(fitsUpstream(body({ tools: [{ type: "custom", custom: { name: "c" } }] }), {})).toBe(true);
 });
 
 test("a thinking budget fits below a lowered output limit, and nowhere else", () => {

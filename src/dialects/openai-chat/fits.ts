@@ -5,7 +5,7 @@
 import type { Quirks } from "../../core/endpoint.ts";
 import { asArray, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
 import type { RelayTarget } from "../dialect.ts";
-import { crowdsOut, hasRefused, isSaid, type WireNames } from "../fits.ts";
+import { crowdsOut, hasRefused, isSaid, lacksEffort, type WireNames } from "../fits.ts";
 
 /** The wire's names of canonical fields that upstreams are known to refuse. */
 const WIRE_NAMES: WireNames = {
@@ -32,6 +32,9 @@ const WIRE_NAMES: WireNames = {
   serviceTier: ["service_tier"],
 };
 
+/** Sampling that only imitators know. */
+const EXTENDED = ["top_k", "min_p", "repetition_penalty"];
+
 const NINE_SIGNS = /^[A-Za-z0-9]{9}$/;
 
 /** True where no known deviation of the upstream concerns this body. Looks at no message when there are none. */
@@ -39,31 +42,54 @@ export function fitsUpstream(body: JsonObject, { quirks, maxOutputTokens }: Rela
   if (hasRefused(body, quirks, WIRE_NAMES)) return false;
   if (crowdsOut(asObject(body.reasoning)?.max_tokens, maxOutputTokens)) return false;
   if (crowdsOut(asObject(body.thinking)?.budget_tokens, maxOutputTokens)) return false;
-  for (const name in quirks.adds) if (body[name] === undefined) return false;
-  const effort = asString(body.reasoning_effort);
-  if (effort !== undefined) {
-    if (quirks.efforts && !(quirks.efforts as readonly string[]).includes(effort)) return false;
-    if (quirks.reasoningRequest !== undefined && quirks.reasoningRequest !== "effort") return false;
+  if (isSaid(body.reasoning_effort)) {
+    if (lacksEffort(body.reasoning_effort, quirks) || quirks.reasoningRequest === "reasoning") return false;
   }
+  if (quirks.extendedSampling === false && EXTENDED.some((name) => isSaid(body[name]))) return false;
+  if (!asArrayIf(looksAtTools(quirks), body.tools).every((tool) => toolFits(asObject(tool), quirks))) return false;
   return !looksAtMessages(quirks) || asArray(body.messages).every((message) => fits(asObject(message), quirks));
 }
 
-function looksAtMessages({ systemRole, flattenText, reasoningField, callIds }: Quirks): boolean {
-  return systemRole === "system" || flattenText === true || reasoningField !== undefined || callIds !== undefined;
+function asArrayIf(wanted: boolean, value: Json | undefined): readonly Json[] {
+  return wanted ? asArray(value) : [];
+}
+
+function looksAtTools({ customTools, cacheControl }: Quirks): boolean {
+  return customTools === false || cacheControl === false;
+}
+
+function toolFits(tool: JsonObject | undefined, { customTools, cacheControl }: Quirks): boolean {
+  if (customTools === false && tool?.type === "custom") return false;
+  return cacheControl !== false || !isSaid(tool?.cache_control);
+}
+
+function looksAtMessages({ systemRole, flattenText, reasoningField, callIds, cacheControl }: Quirks): boolean {
+  if (systemRole === "system" || flattenText === true || cacheControl === false) return true;
+  return reasoningField !== undefined || callIds !== undefined;
 }
 
 function fits(message: JsonObject | undefined, quirks: Quirks): boolean {
   if (!message) return true;
   if (quirks.systemRole === "system" && message.role === "developer") return false;
   if (quirks.flattenText && Array.isArray(message.content)) return false;
+  if (quirks.cacheControl === false && isMarked(message)) return false;
   if (quirks.callIds === "nine" && !callIds(message).every((id) => NINE_SIGNS.test(id))) return false;
   return message.role !== "assistant" || thoughtsFit(message, quirks);
 }
 
-/** Thoughts of earlier turns go back only under the name that the upstream knows. */
+function isMarked(message: JsonObject): boolean {
+  if (isSaid(message.cache_control)) return true;
+  return Array.isArray(message.content) && message.content.some((part) => isSaid(asObject(part)?.cache_control));
+}
+
+/**
+ * Thoughts of earlier turns go back only under the name that the upstream knows. That `reasoning` repeats them beside
+ * `reasoning_content` is recorded to do no harm; the other way round is answered with 400.
+ */
 function thoughtsFit(message: JsonObject, { reasoningField = "none", reasoningDetails }: Quirks): boolean {
-  if (said(message.reasoning_content) && reasoningField !== "reasoning_content") return false;
-  if (said(message.reasoning) && reasoningField !== "reasoning") return false;
+  const older = said(message.reasoning_content);
+  if (older && reasoningField !== "reasoning_content") return false;
+  if (said(message.reasoning) && !older && reasoningField !== "reasoning") return false;
   return !said(message.reasoning_details) || reasoningDetails === true;
 }
 

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import type { Quirks } from "../../core/endpoint.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { openaiChat } from "./index.ts";
 
 describe("the head", () => {
@@ -52,6 +53,14 @@ describe("the head", () => {
       { path: ["max_tokens"], remove: true },
       { path: ["max_completion_tokens"], value: "9" },
     ]);
+  });
+
+  test("relay adds what the upstream always wants, unless the caller said it", () => {
+    const quirks: Quirks = { adds: { reasoning_format: "parsed" } };
+    const edits = (body: JsonObject) => openaiChat.relayEdits(openaiChat.peek(body, {}), { model: "up", quirks }, body);
+    const body = { model: "m", messages: [] };
+    expect(edits(body)).toContainEqual({ path: ["reasoning_format"], value: '"parsed"' });
+    expect(edits({ ...body, reasoning_format: "raw" })).toEqual([{ path: ["model"], value: '"up"' }]);
   });
 
   test("knows the frame that exists only for usage", () => {

@@ -66,7 +66,7 @@ export function peek(body: JsonObject): Head {
   };
 }
 
-/** The model's name, usage switched on in streams, and the output limit under the name that the upstream knows. */
+/** The model's name, usage switched on in streams, the output limit under the name that the upstream knows, and fields that it always wants. */
 export function relayEdits(head: Head, target: RelayTarget, body: JsonObject): Edit[] {
   const { quirks } = target;
   const edits: Edit[] = [{ path: ["model"], value: JSON.stringify(target.model) }];
@@ -77,6 +77,9 @@ export function relayEdits(head: Head, target: RelayTarget, body: JsonObject): E
   const isRenamed = quirks.maxTokensField !== undefined && head.maxOutputTokens !== undefined;
   const limit = target.maxOutputTokens ?? (isRenamed ? head.maxOutputTokens : undefined);
   if (limit !== undefined) edits.push(...limitEdits(limit, quirks.maxTokensField ?? limitField(body)));
+  for (const name in quirks.adds) {
+    if (body[name] === undefined) edits.push({ path: [name], value: JSON.stringify(quirks.adds[name]) });
+  }
   return edits;
 }
 

@@ -5,6 +5,7 @@
 import type { Dialect } from "../dialect.ts";
 import { decodeError, encodeError, encodeStreamError } from "../openai-chat/error.ts";
 import { isUsageOnly } from "../openai-chat/head.ts";
+import { fitsUpstream } from "./fits.ts";
 import { peek, relayEdits } from "./head.ts";
 import { decodeReply, encodeReply } from "./reply.ts";
 import { decodeRequest } from "./request-decode.ts";
@@ -23,6 +24,7 @@ export const openaiCompletions: Dialect = {
   upstreamPath: () => "/completions",
   forwardedHeaders: [],
   defaultHeaders: {},
+  fitsUpstream,
   relayEdits,
   isUsageOnly,
   decodeReply,

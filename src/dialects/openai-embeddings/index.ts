@@ -4,6 +4,7 @@
  */
 import type { EmbeddingDialect } from "../embedding.ts";
 import { decodeError, encodeError } from "../openai-chat/error.ts";
+import { fitsUpstream } from "./fits.ts";
 import { decodeReply, encodeReply } from "./reply.ts";
 import { decodeRequest, encodeRequest, ID, peek, relayEdits } from "./request.ts";
 
@@ -14,6 +15,7 @@ export const openaiEmbeddings: EmbeddingDialect = {
   peek,
   decodeRequest,
   encodeRequest,
+  fitsUpstream,
   relayEdits,
   upstreamPath: () => "/embeddings",
   forwardedHeaders: [],

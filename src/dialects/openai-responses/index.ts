@@ -5,6 +5,7 @@
 import type { Dialect } from "../dialect.ts";
 import { tokenCounting } from "./count.ts";
 import { decodeError, encodeError, encodeStreamFailure } from "./error.ts";
+import { fitsUpstream } from "./fits.ts";
 import { peek, relayEdits } from "./head.ts";
 import { decodeReply } from "./reply-decode.ts";
 import { encodeReply } from "./reply-encode.ts";
@@ -25,6 +26,7 @@ export const openaiResponses: Dialect = {
   upstreamPath: () => "/responses",
   forwardedHeaders: ["openai-beta"],
   defaultHeaders: {},
+  fitsUpstream,
   relayEdits,
   isUsageOnly: () => false,
   decodeReply,

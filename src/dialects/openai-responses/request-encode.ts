@@ -3,7 +3,7 @@
  * what the format cannot say is reported as a loss.
  */
 import { asArray, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
-import type { Losses } from "../../core/loss.ts";
+import { collectLosses, type Losses } from "../../core/loss.ts";
 import type {
   CanonicalRequest,
   Extras,
@@ -34,6 +34,7 @@ import { visibleSystem } from "../system-text.ts";
 import { encodeInputContent } from "./content.ts";
 import { additionalTools } from "./input-decode.ts";
 import { encodeHistory } from "./items-encode.ts";
+import { withPlainTools } from "./plain-tools.ts";
 import { INCLUDE_LOGPROBS, INCLUDE_REASONING, SERVICE_TIERS } from "./request-decode.ts";
 import { encodeToolChoice, encodeTools } from "./tools.ts";
 import { itemNote, OWN, own, restoreFields, transportOf } from "./wire.ts";
@@ -44,8 +45,12 @@ const MIN_OUTPUT_TOKENS = 16;
 const MAX_END_USER_LENGTH = 64;
 
 /** Never throws for what a `decodeRequest` returned. */
-export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): EncodedRequest {
+export function encodeRequest(asked: CanonicalRequest, target: EncodeTarget): EncodedRequest {
+  const unsaid = collectLosses();
+  const { customTools, serverTools } = target.quirks;
+  const request = customTools === false ? withPlainTools(asked, unsaid, serverTools) : asked;
   const { body, losses } = encodeFields(request, target, FIELDS);
+  for (const { field, kind } of unsaid.list()) losses.add(field, kind);
   body.model = target.model;
   body.stream = target.stream;
   const { text: _, reasoning: __, ...others } = loseForeignExtras(request.extras, OWN, losses) ?? {};
