@@ -2,9 +2,10 @@
  * Turns validated settings into the `Config` that the program uses: other names, credit and plans in integers.
  * It runs only on settings without mistakes, so it has none to report.
  */
-import type { Quirks } from "../core/endpoint.ts";
 import { dollarsToNano } from "../core/money.ts";
-import type { FileSettings, ModelSettings, PriceSettings, ProviderSettings, QuirkSettings } from "./schema.ts";
+import { buildBilling, isLiveKey } from "./billing.ts";
+import { buildQuirks } from "./quirks.ts";
+import type { FileSettings, ModelSettings, PriceSettings, ProviderSettings } from "./schema.ts";
 import type {
   Config,
   EndpointConfig,
@@ -53,11 +54,22 @@ export function buildConfig(
       webhookSecret: settings.stripe.webhook_secret,
       apiBase: settings.stripe.api_base,
     },
+    billing: buildBilling(settings.billing),
     log: settings.log,
     catalog: { curated: settings.catalog.curated, allowUnpriced: settings.catalog.allow_unpriced },
     prices: { marginPercent: settings.prices.margin_percent },
-    warnings,
+    warnings: [...warnings, ...paymentWarnings(settings)],
   };
+}
+
+function paymentWarnings({ stripe, database_url }: FileSettings): string[] {
+  if (stripe.secret_key === undefined) return [];
+  const found: string[] = [];
+  if (stripe.webhook_secret === undefined)
+    found.push("stripe.webhook_secret is not set: there is no webhook route, so payments are noticed late.");
+  if (isLiveKey(stripe.secret_key) && database_url === undefined)
+    found.push("billing.allow_embedded_live is set: real payments, with one machine's disk keeping the books.");
+  return found;
 }
 
 function buildLimits(limits: FileSettings["limits"]): Config["limits"] {
@@ -126,17 +138,6 @@ function buildEndpoint(endpoint: ModelSettings["endpoints"][number]): EndpointCo
   };
 }
 
-function buildQuirks(quirks: QuirkSettings): Quirks {
-  return {
-    maxTokensField: quirks.max_tokens_field,
-    systemRole: quirks.system_role,
-    flattenText: quirks.flatten_text,
-    noStreamOptions: quirks.no_stream_options,
-    reasoningField: quirks.reasoning_field,
-    refuses: quirks.refuses?.map((field) => field.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())),
-  };
-}
-
 type TokenPriceSettings = Omit<NonNullable<PriceSettings["tiers"]>[number], "above">;
 
 function buildTokenRates(rates: TokenPriceSettings): TokenRatesConfig {
@@ -174,5 +175,6 @@ function buildPlan(plan: FileSettings["plans"][number]): PlanConfig {
     includedRequestsPerDay: plan.included_requests_per_day,
     models: plan.models,
     priceNano: plan.price === undefined ? undefined : dollarsToNano(plan.price),
+    priceAnnualNano: plan.price_annual === undefined ? undefined : dollarsToNano(plan.price_annual),
   };
 }

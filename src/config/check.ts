@@ -3,6 +3,7 @@
  * They read the tree before the schema's verdict, so that these mistakes appear together with those of form.
  */
 import { asArray, asNumber, asObject, asString, type JsonObject } from "../core/json.ts";
+import { checkBilling } from "./billing.ts";
 import { didYouMean, type Origin, place } from "./mistake.ts";
 import { BUILT_IN_PLAN, IN_PROCESS_TYPE } from "./schema.ts";
 import type { ProviderTypeFacts } from "./types.ts";
@@ -26,6 +27,7 @@ export function crossCheck(scope: Scope): string[] {
   checkModels(scope, report);
   checkPlans(scope.tree, report);
   checkLimits(scope.tree, report);
+  checkBilling(scope.tree, report);
   return mistakes;
 }
 

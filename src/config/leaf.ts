@@ -76,8 +76,17 @@ const MONEY = {
   perMillion: { places: 6, parse: perMillionToPico },
   piece: { places: 12, parse: dollarsToPico },
   amount: { places: 9, parse: dollarsToNano },
+  charge: { places: 2, parse: wholeCents },
 } as const;
 const MAX_DOLLARS = 1_000_000;
+const NANO_PER_CENT = 10_000_000n;
+
+/** What is charged to a card has no fractions of a cent. */
+function wholeCents(value: number | string): bigint {
+  const amount = dollarsToNano(value);
+  if (amount % NANO_PER_CENT !== 0n) throw new RangeError("fractions of a cent");
+  return amount;
+}
 
 /** US dollars as a decimal, a number or a string. It stays text here; the caller converts it with the same function. */
 export function dollars(kind: keyof typeof MONEY) {

@@ -7,6 +7,7 @@ import { CAPABILITIES } from "../core/head.ts";
 import { type Price, pico, withMargin } from "../core/money.ts";
 import { WIRE_FORMAT_IDS } from "../core/operation.ts";
 import { DEFAULT_KEY_PREFIX, isKeyPrefix } from "../identity/key.ts";
+import { billingFields } from "./billing.ts";
 import {
   choice,
   credential,
@@ -21,6 +22,7 @@ import {
   url,
   wholeNumber,
 } from "./leaf.ts";
+import { quirkFields } from "./quirks.ts";
 import { LOG_LEVELS } from "./types.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -133,21 +135,6 @@ const provider = group({
   }).prefault({}),
 });
 
-const quirks = group({
-  max_tokens_field: setting(
-    choice(["max_tokens", "max_completion_tokens"]),
-    "The field that carries the output limit.",
-  ).optional(),
-  system_role: setting(choice(["system", "developer"]), "The role of instructions.").optional(),
-  flatten_text: setting(flag(), "Content that is only text must be one string.").optional(),
-  no_stream_options: setting(flag(), "The upstream refuses `stream_options`.").optional(),
-  reasoning_field: setting(
-    choice(["reasoning_content", "reasoning", "none"]),
-    "The field that carries visible reasoning.",
-  ).optional(),
-  refuses: setting(list(text(60, "a field's name"), 50), "Request fields that the upstream refuses.").optional(),
-});
-
 const endpoint = group({
   provider: setting(slug(), "The `id` of a provider."),
   model: setting(text(300, "a model name"), "What the provider calls the model."),
@@ -158,7 +145,7 @@ const endpoint = group({
   ).optional(),
   price: price("Its price there before the margin, if not the model's."),
   cost: price("What the provider charges there, if that is not the price before the margin."),
-  quirks: quirks.optional(),
+  quirks: quirkFields().optional(),
 });
 
 const model = group({
@@ -183,7 +170,8 @@ const plan = group({
   rpd: setting(wholeNumber(1, MAX_REQUESTS), "Requests per day and key.").optional(),
   included_requests_per_day: setting(wholeNumber(0, MAX_REQUESTS), "Requests a day that cost no credit.").default(0),
   models: setting(list(modelGlob(), 200), "Globs of the models that the plan opens.").default(["*"]),
-  price: setting(dollars("amount"), "Price of a month.").optional(),
+  price: setting(dollars("charge"), "Price of a month.").optional(),
+  price_annual: setting(dollars("charge"), "Price of a year.").optional(),
 });
 
 const brand = group({
@@ -304,6 +292,7 @@ export const fileSchema = group({
   timeouts: timeouts.prefault({}),
   database: database.prefault({}),
   stripe: stripe.prefault({}),
+  billing: billingFields.prefault({}),
   log: log.prefault({}),
   catalog: group({
     curated: setting(flag(), "Offer the built-in catalogue for the providers that are on.").default(true),
@@ -321,4 +310,3 @@ export type FileSettings = z.output<typeof fileSchema>;
 export type ProviderSettings = FileSettings["providers"][number];
 export type ModelSettings = FileSettings["models"][number];
 export type PriceSettings = NonNullable<ModelSettings["price"]>;
-export type QuirkSettings = z.output<typeof quirks>;

@@ -6,6 +6,9 @@ import type { Quirks } from "../core/endpoint.ts";
 import type { Capability } from "../core/head.ts";
 import type { Nano } from "../core/money.ts";
 import type { WireFormatId } from "../core/operation.ts";
+import type { BillingConfig } from "./billing.ts";
+
+export type { BillingConfig };
 
 /** How the service is called, and how its keys begin. */
 export interface BrandConfig {
@@ -108,8 +111,10 @@ export interface PlanConfig {
   readonly includedRequestsPerDay: number;
   /** Globs of the models the plan opens. */
   readonly models: readonly string[];
-  /** Per month. */
+  /** Per month, in whole cents. */
   readonly priceNano?: Nano;
+  /** Per year, in whole cents. */
+  readonly priceAnnualNano?: Nano;
 }
 
 /** Bounds on what callers and upstreams can make the program hold at once. */
@@ -190,6 +195,7 @@ export interface Config {
   readonly timeouts: TimeoutsConfig;
   readonly database: DatabaseConfig;
   readonly stripe: StripeConfig;
+  readonly billing: BillingConfig;
   readonly log: LogConfig;
   readonly catalog: { readonly curated: boolean; readonly allowUnpriced: boolean };
   /** A decimal that `withMargin` of `core/money.ts` takes. */
