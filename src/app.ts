@@ -6,9 +6,13 @@
 import { buildCatalog, type Catalog, type CatalogInput, defaultDialects } from "./catalog/catalog.ts";
 import { CURATED, MODELS_OF_FORMATS } from "./catalog/curated/index.ts";
 import type { ModelDefinition } from "./catalog/definition.ts";
+import { createPriceBook, type PriceBook } from "./catalog/prices/book.ts";
+import { openOverrides } from "./catalog/prices/overrides.ts";
+import { loadPublished } from "./catalog/prices/published.ts";
 import type { Config } from "./config.ts";
 import { accountRoutes } from "./console/account.ts";
 import { keyRoutes } from "./console/keys.ts";
+import { priceRoutes } from "./console/prices.ts";
 import { createManagement, type Management } from "./console/route.ts";
 import { workspaceRoutes } from "./console/workspaces.ts";
 import { nanoToDollars } from "./core/money.ts";
@@ -49,8 +53,10 @@ export interface App {
 const DRAIN_RECORDS_MS = 30_000;
 /** The embedded store has no background process that vacuums. */
 const MAINTAIN_EVERY_MS = 3_600_000;
+/** How soon a node sees the prices that another one put in force. */
+const PRICES_EVERY_MS = 30_000;
 
-/** Opens everything. Throws what the parts throw: CatalogError, MigrationError, a locked data directory. */
+/** Opens everything, the catalogue's mistakes told before that. Throws what the parts throw: CatalogError, MigrationError, a locked data directory. */
 export async function openApp(
   config: Config,
   log: Log,
@@ -59,7 +65,7 @@ export async function openApp(
 ): Promise<App> {
   const simulator = needsSimulator(config) ? serveSimulator({ port: 0 }) : undefined;
   const providers = toProviders(config, simulator);
-  const catalog = catalogOver(config, providers);
+  catalogOver(config, providers);
   const database = await openDatabase({
     databaseUrl: config.databaseUrl,
     dataDir: config.dataDir,
@@ -68,6 +74,7 @@ export async function openApp(
     onFatal,
   });
   await migrate(database);
+  const { catalog, ...prices } = await catalogWithOverrides(config, providers, database, log);
   const parts = openParts(config, log, database);
   const firstStart = await parts.workspaces.ensureOperator(config.defaults.plan);
   const upkeep = setInterval(() => void database.maintain().catch(() => {}), MAINTAIN_EVERY_MS);
@@ -86,7 +93,7 @@ export async function openApp(
       log.warn("a call cost more than was held for it", { id: call.id, loss_usd: nanoToDollars(lossNano) }),
   });
   const rootKeys = [...(config.rootKey ? [config.rootKey] : []), ...extraRootKeys];
-  const management = manage({ ...parts, config, database, rootKeys, log });
+  const management = manage({ ...parts, prices: prices.book, config, database, rootKeys, log });
   return {
     catalog,
     keys: parts.keys,
@@ -101,6 +108,7 @@ export async function openApp(
     async close() {
       stopping = true;
       clearInterval(upkeep);
+      prices.stop();
       await parts.recorder
         .drain(DRAIN_RECORDS_MS)
         .catch((error) => log.error("usage records are lost", { error: String(error) }));
@@ -215,6 +223,28 @@ function catalogOver(config: Config, providers: readonly Provider[]): Catalog {
   return buildCatalog(catalogInput(config, providers));
 }
 
+/** The catalogue with the prices that the operator accepted, and what keeps it up to date. */
+async function catalogWithOverrides(
+  config: Config,
+  providers: readonly Provider[],
+  { sql }: Database,
+  log: Log,
+): Promise<{ catalog: Catalog; book: PriceBook; stop(): void }> {
+  const book = createPriceBook({
+    input: catalogInput(config, providers),
+    overrides: openOverrides(sql),
+    loadPublished,
+    source: "published",
+    now: () => new Date(),
+    onBroken: (endpoints) => log.error("accepted prices cannot be read; the curated ones hold", { endpoints }),
+  });
+  await book.refresh();
+  // A store that is away is reported by its own watch; until it is back the prices of before hold.
+  const timer = setInterval(() => void book.refresh().catch(() => {}), PRICES_EVERY_MS);
+  timer.unref();
+  return { catalog: book.catalog, book, stop: () => clearInterval(timer) };
+}
+
 /** The catalogue that this configuration makes, without opening anything. Throws CatalogError. */
 export function buildCatalogOf(config: Config): Catalog {
   return catalogOver(config, toProviders(config, undefined));
@@ -238,6 +268,7 @@ function curatedFor(config: Config): readonly ModelDefinition[] {
 
 function manage(parts: {
   config: Config;
+  prices: PriceBook;
   keys: Keys;
   workspaces: Workspaces;
   authenticator: Authenticator;
@@ -255,6 +286,7 @@ function manage(parts: {
         findRecord: (id, workspaceId) => findRecord(database.sql, recorder, id, workspaceId),
       }),
       ...workspaceRoutes({ workspaces, defaults: config.defaults }),
+      ...priceRoutes(parts.prices),
     ],
     authenticator,
     rootKeys,

@@ -57,32 +57,21 @@ export interface PriceBookSettings {
   readonly onBroken: (endpointIds: readonly string[]) => void;
 }
 
-/** The book over what is configured. Holds the prices that are configured until the first `refresh`. Throws CatalogError. */
-export function createPriceBook(settings: PriceBookSettings): PriceBook {
+/** The catalogue in force, and the accepted prices it is built with. */
+interface InForce {
+  readonly catalog: Catalog;
+  readonly overrides: ReadonlyMap<string, PriceDefinition>;
+  refresh(): Promise<void>;
+}
+
+function createInForce(settings: PriceBookSettings): InForce {
   let overrides: ReadonlyMap<string, PriceDefinition> = new Map();
-  let current = buildCatalog(settings.input);
-  let published: Promise<Published> | undefined;
+  let catalog = buildCatalog(settings.input);
   let broken = "";
+  // One after the other, so that no slow reading puts older prices in place of newer ones.
+  let reading: Promise<void> = Promise.resolve();
 
-  const input = (): CatalogInput => ({ ...settings.input, overrides });
-  const loadOnce = (): Promise<Published> => {
-    published ??= settings.loadPublished().catch((error) => {
-      published = undefined;
-      throw error;
-    });
-    return published;
-  };
-  const chosen = ({ only }: PriceWish): ListedEndpoint[] => {
-    const all = listedEndpoints(input());
-    return only ? all.filter(({ id, modelId }) => only.some((glob) => fits(glob, id) || fits(glob, modelId))) : all;
-  };
-  const compareNow = async (wish: PriceWish, at: Date) => {
-    const comparison = compare(chosen(wish), await loadOnce(), at);
-    const { rows, same, unlisted, proposed } = comparison;
-    return { rows, same, unlisted, proposed, digest: digestOf(rows) };
-  };
-
-  async function reload(): Promise<void> {
+  async function read(): Promise<void> {
     const loaded = await settings.overrides.load();
     const unreadable = loaded.broken.join();
     if (unreadable !== broken && loaded.broken.length > 0) settings.onBroken(loaded.broken);
@@ -91,31 +80,65 @@ export function createPriceBook(settings: PriceBookSettings): PriceBook {
     // Built before anything is replaced: if it throws, the prices of before stay.
     const next = buildCatalog({ ...settings.input, overrides: loaded.prices });
     overrides = loaded.prices;
-    current = next;
-  }
-
-  // One after the other, so that no slow reading puts older prices in place of newer ones.
-  let reading: Promise<void> = Promise.resolve();
-  function refresh(): Promise<void> {
-    reading = reading.catch(() => {}).then(reload);
-    return reading;
+    catalog = next;
   }
 
   return {
+    get catalog() {
+      return catalog;
+    },
+    get overrides() {
+      return overrides;
+    },
+    refresh() {
+      reading = reading.catch(() => {}).then(read);
+      return reading;
+    },
+  };
+}
+
+/** The work, done on the first call; a failure is forgotten, so that the next call tries again. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | undefined;
+  return () => {
+    done ??= work().catch((error) => {
+      done = undefined;
+      throw error;
+    });
+    return done;
+  };
+}
+
+/** The book over what is configured. Holds the prices that are configured until the first `refresh`. Throws CatalogError. */
+export function createPriceBook(settings: PriceBookSettings): PriceBook {
+  const inForce = createInForce(settings);
+  const { refresh } = inForce;
+  const published = once(settings.loadPublished);
+
+  const chosen = ({ only }: PriceWish): ListedEndpoint[] => {
+    const all = listedEndpoints({ ...settings.input, overrides: inForce.overrides });
+    return only ? all.filter(({ id, modelId }) => only.some((glob) => fits(glob, id) || fits(glob, modelId))) : all;
+  };
+  const compareAt = async (wish: PriceWish, at: Date) => {
+    const comparison = compare(chosen(wish), await published(), at);
+    return { ...comparison, digest: digestOf(comparison.rows) };
+  };
+
+  return {
     catalog: {
-      find: (name) => current.find(name),
+      find: (name) => inForce.catalog.find(name),
       get models() {
-        return current.models;
+        return inForce.catalog.models;
       },
     },
     async diff(wish) {
       const at = wish.at ?? settings.now();
-      const { rows, same, unlisted, digest } = await compareNow(wish, at);
+      const { rows, same, unlisted, digest } = await compareAt(wish, at);
       return { at: at.toISOString(), rows, same, unlisted, digest };
     },
     async apply(wish) {
       await refresh();
-      const { rows, proposed, digest } = await compareNow(wish, settings.now());
+      const { rows, proposed, digest } = await compareAt(wish, settings.now());
       if (wish.digest !== undefined && wish.digest !== digest) {
         throw invalidRequest("Prices have changed since this comparison; compare again.", "digest");
       }
@@ -129,7 +152,7 @@ export function createPriceBook(settings: PriceBookSettings): PriceBook {
     },
     async reset(wish) {
       await refresh();
-      const ids = chosen(wish).flatMap(({ id }) => (overrides.has(id) ? [id] : []));
+      const ids = chosen(wish).flatMap(({ id }) => (inForce.overrides.has(id) ? [id] : []));
       if (ids.length > 0) await settings.overrides.remove(ids);
       await refresh();
       return { reset: ids };
