@@ -7,6 +7,7 @@ import { buildCatalogOf } from "./app.ts";
 import { CatalogError } from "./catalog/catalog.ts";
 import { createKeys, listKeys, revokeKey } from "./cli/keys.ts";
 import { listModels } from "./cli/models.ts";
+import { applyPrices, diffPrices, resetPrices } from "./cli/prices.ts";
 import { serve } from "./cli/serve.ts";
 import { simulate } from "./cli/simulate.ts";
 import { USAGE, UsageError } from "./cli/usage.ts";
@@ -16,6 +17,11 @@ import { createLog } from "./telemetry/log.ts";
 
 const print = (text: string) => void process.stdout.write(`${text}\n`);
 
+/** Asks whoever sits at the terminal; undefined when nobody does. */
+const confirm = process.stdin.isTTY
+  ? async (question: string) => /^y(es)?$/i.test((prompt(`${question} [y/N]`) ?? "").trim())
+  : undefined;
+
 const OPTIONS = {
   name: { type: "string" },
   workspace: { type: "string" },
@@ -23,6 +29,9 @@ const OPTIONS = {
   expires: { type: "string" },
   provisioning: { type: "boolean" },
   json: { type: "boolean" },
+  only: { type: "string", multiple: true },
+  at: { type: "string" },
+  yes: { type: "boolean" },
   port: { type: "string" },
   journal: { type: "string" },
   help: { type: "boolean", short: "h" },
@@ -62,6 +71,15 @@ async function run(): Promise<number> {
       return 0;
     case `keys revoke`:
       await revokeKey(config, log, argument, print);
+      return 0;
+    case "prices diff":
+      await diffPrices(config, log, values, print);
+      return 0;
+    case "prices apply":
+      await applyPrices(config, log, { ...values, confirm }, print);
+      return 0;
+    case "prices reset":
+      await resetPrices(config, log, values, print);
       return 0;
     case "models":
       listModels(buildCatalogOf(config), values.json ?? false, print);

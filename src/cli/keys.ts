@@ -1,46 +1,12 @@
 /**
  * `sluice keys`: creates, lists and revokes keys, through the running server where there is one, else in the database itself.
- * Both ways end in the same management routes, so there is one set of rules.
+ * What a key may be is decided by the management routes; here are only arguments and lines.
  */
-import { openApp } from "../app.ts";
 import type { Config } from "../config.ts";
 import { asArray, asObject, asString, type JsonObject } from "../core/json.ts";
 import type { Log } from "../telemetry/log.ts";
-import { findServer } from "./control.ts";
+import { type Ask, withApi } from "./api.ts";
 import { UsageError } from "./usage.ts";
-
-type Ask = (method: string, path: string, body?: JsonObject) => Promise<JsonObject>;
-
-/** Runs `work` with a way to ask the management API. */
-async function withApi(config: Config, log: Log, work: (ask: Ask) => Promise<void>): Promise<void> {
-  const server = await findServer(config.dataDir);
-  if (server) {
-    await work(asker((request) => fetch(request), server.url, server.token));
-    return;
-  }
-  const token = crypto.randomUUID() + crypto.randomUUID();
-  const app = await openApp(config, log, [token]);
-  try {
-    await work(asker(async (request) => app.fetch(request, { bodyRead() {} }), "http://localhost", token));
-  } finally {
-    await app.close();
-  }
-}
-
-function asker(send: (request: Request) => Promise<Response>, url: string, token: string): Ask {
-  return async (method, path, body) => {
-    const request = new Request(`${url}/api/v1/${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    const response = await send(request);
-    const answer = asObject(await response.json()) ?? {};
-    if (!response.ok)
-      throw new UsageError(asString(asObject(answer.error)?.message) ?? `the server answered ${response.status}`);
-    return answer;
-  };
-}
 
 export interface KeyOptions {
   readonly name?: string;

@@ -16,6 +16,11 @@ export const USAGE = `sluice: an AI model gateway that you run yourself
   sluice keys list                      list keys: hash, label, state, use, name
   sluice keys revoke HASH               revoke a key (the first characters of its hash do)
   sluice models [--json]                list the models that this configuration offers
+  sluice prices diff                    compare the prices in force with published ones
+       [--only GLOB]... [--at DATE] [--json]
+  sluice prices apply                   put published prices in force; suspicious ones only where --only names them
+       [--only GLOB]... [--yes]
+  sluice prices reset --only GLOB...    take accepted prices back
   sluice simulate --port 9100 [--journal FILE]
                                         run the simulated provider on its own
 
