@@ -151,7 +151,8 @@ models:
   - id: big
     aliases: [vendor/big]
     endpoints:
-      - { provider: p, model: big-2, quirks: { system_role: developer, refuses: [top_k, seed] } }
+      - { provider: p, model: big-2, quirks: { system_role: developer, refuses: [top_k, seed], compacts: true,
+          custom_tools: false, efforts: [low, high], server_tools: [web-search], adds: { a: parsed, b: [1, null] } } }
     price:
       { input: 0.15, output: "0.60", cache_read: 0.075, cache_write_1h: 2, request: 1e-7,
         tiers: [{ above: 200000, input: 0.3 }] }
@@ -169,7 +170,15 @@ defaults: { plan: free, welcome_credit_usd: 1.00 }`;
       provider: "p",
       model: "big-2",
       priority: 1,
-      quirks: { systemRole: "developer", refuses: ["topK", "seed"] },
+      quirks: {
+        systemRole: "developer",
+        refuses: ["topK", "seed"],
+        compacts: true,
+        customTools: false,
+        efforts: ["low", "high"],
+        serverTools: ["web-search"],
+        adds: { a: "parsed", b: [1, null] },
+      },
     });
     expect(config.plans[0]).toMatchObject({
       id: "free",
