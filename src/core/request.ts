@@ -117,7 +117,51 @@ export interface ToolResultPart extends PartBase {
 }
 export type ToolResultContent = TextPart | ImagePart | FilePart | AudioPart | OpaquePart;
 
-/** Something that only one dialect can say (a server tool's call or result, a container upload): verbatim there, a loss elsewhere. */
+/** What a dialect said in its own form, for itself to say again. */
+export interface Native {
+  dialect: DialectId;
+  value: JsonObject;
+}
+
+/** What a provider's own tool was given. */
+export type ServerCall =
+  | { kind: "web-search"; queries: string[] }
+  /** `language` in lower case: `python`, `bash`. */
+  | { kind: "code-execution"; code: string; language: string };
+
+/** A page that a search found. `age` is how old the provider says it is, in its own words. */
+export interface FoundPage {
+  url: string;
+  title?: string;
+  age?: string;
+}
+
+/** What a provider's own tool brought. `error` is the provider's word for why it brought nothing. */
+export type ServerResult =
+  | { kind: "web-search"; pages: FoundPage[]; error?: string }
+  /** `output` is what the code printed, `errors` what it complained of; `failed`: it broke off. */
+  | { kind: "code-execution"; output: string; errors?: string; failed?: boolean; error?: string };
+
+/**
+ * A call of a tool that the provider ran itself, one of those that several providers have. Its result follows in the same
+ * turn, perhaps after other parts. Other tools of providers are opaque.
+ */
+export interface ServerCallPart extends PartBase {
+  type: "server-call";
+  id: string;
+  call: ServerCall;
+  native?: Native;
+}
+
+/** What such a call brought. Absent `native` beside a call with one: the call's native form holds both. */
+export interface ServerResultPart extends PartBase {
+  type: "server-result";
+  callId: string;
+  result: ServerResult;
+  native?: Native;
+}
+
+/** Something that only one dialect can say (a container upload, a list of remote tools): verbatim there, a loss elsewhere. */
 export interface OpaquePart extends PartBase {
   type: "opaque";
   dialect: DialectId;
@@ -133,6 +177,8 @@ export type Part =
   | ThinkingPart
   | ToolCallPart
   | ToolResultPart
+  | ServerCallPart
+  | ServerResultPart
   | OpaquePart;
 
 /** A citation inside a text. Offsets count UTF-16 code units of the part's text. */
@@ -156,7 +202,7 @@ export type Message =
   | { role: "user"; content: (TextPart | ImagePart | FilePart | AudioPart | OpaquePart)[]; extras?: Extras }
   | {
       role: "assistant";
-      content: (TextPart | RefusalPart | ThinkingPart | ToolCallPart | ImagePart | FilePart | AudioPart | OpaquePart)[];
+      content: Exclude<Part, ToolResultPart>[];
       extras?: Extras;
     }
   | { role: "tool"; content: (ToolResultPart | OpaquePart)[]; extras?: Extras };

@@ -1,5 +1,5 @@
 /**
- * Tests of a search tool that one format asks for and another provider has: from every format to every other.
+ * Tests of tools that one format asks for and another provider runs, search before all: from every format to every other.
  * Each request is decoded by its own dialect, so that the tool is what its clients really send.
  */
 import { describe, expect, test } from "bun:test";
@@ -173,4 +173,86 @@ test("a choice that names the search becomes Responses' own, or is lost with it"
   };
   expect(choose(["web-search"])).toEqual({ choice: { type: "web_search" }, losses: [] });
   expect(choose([])).toEqual({ choice: undefined, losses: ["tools.web-search", "toolChoice"] });
+});
+
+test("a search for callers of another format also asks Responses what it found", () => {
+  const include = (from: keyof typeof asked, serverTools: string[]) => {
+    const [id, body] = asked[from];
+    const request = DIALECTS[id].decodeRequest(body(), { model: "m", stream: false });
+    const capabilities = new Set<never>();
+    const target = { model: "up", stream: false, maxOutputTokens: 100, capabilities, quirks: { serverTools } };
+    return DIALECTS["openai-responses"].encodeRequest(request, target).body.include;
+  };
+  for (const from of ["messages", "chat", "gemini"] as const) {
+    expect(include(from, ["web-search"])).toEqual(["web_search_call.action.sources"]);
+    expect(include(from, [])).toBeUndefined();
+  }
+  expect(include("responses", ["web-search"])).toBeUndefined();
+});
+
+describe("a tool that runs code", () => {
+  const tools: [DialectId, JsonObject, JsonObject][] = [
+    [
+      "anthropic-messages",
+      {
+        model: "m",
+        max_tokens: 99,
+        messages: HI,
+        tools: [{ type: "code_execution_20250825", name: "code_execution" }],
+      },
+      { type: "code_execution_20250825", name: "code_execution" },
+    ],
+    [
+      "openai-responses",
+      { model: "m", input: "hi", tools: [{ type: "code_interpreter", container: { type: "auto" } }] },
+      { type: "code_interpreter", container: { type: "auto" } },
+    ],
+    [
+      "gemini",
+      { contents: [{ role: "user", parts: [{ text: "hi" }] }], tools: [{ codeExecution: {} }] },
+      { codeExecution: {} },
+    ],
+  ];
+  const send = (from: DialectId, body: JsonObject, to: DialectId, serverTools: string[]) => {
+    const request = DIALECTS[from].decodeRequest(body, { model: "m", stream: false });
+    const capabilities = new Set(CAPABILITIES);
+    const target = { model: "up", stream: false, maxOutputTokens: 100, capabilities, quirks: { serverTools } };
+    return DIALECTS[to].encodeRequest(request, target);
+  };
+  const lost = (encoded: ReturnType<typeof send>) => encoded.losses.map((loss) => loss.field);
+
+  for (const [from, body] of tools) {
+    for (const [to, , own] of tools) {
+      if (from === to) continue;
+      test(`${from} to ${to}`, () => {
+        const encoded = send(from, body, to, ["code-execution"]);
+        expect(encoded.body.tools).toEqual([own]);
+        expect(lost(encoded)).toEqual([]);
+        const without = send(from, body, to, ["web-search"]);
+        expect(without.body.tools).toBeUndefined();
+        expect(lost(without)).toEqual(["tools.code-execution"]);
+      });
+    }
+  }
+
+  test("only callers of other formats need the flag of Messages to be set for them", () => {
+    const [messages, responses] = tools as [(typeof tools)[0], (typeof tools)[1]];
+    const flag = { "anthropic-beta": "code-execution-2025-08-25" };
+    expect(send("openai-responses", responses[1], "anthropic-messages", ["code-execution"]).headers).toEqual(flag);
+    expect(send("anthropic-messages", messages[1], "anthropic-messages", ["code-execution"]).headers).toBeUndefined();
+  });
+
+  test("a container with files is another provider's: a loss of its own", () => {
+    const container = { type: "auto", file_ids: ["file_1"] };
+    const body = { model: "m", input: "hi", tools: [{ type: "code_interpreter", container }] };
+    const encoded = send("openai-responses", body, "gemini", ["code-execution"]);
+    expect(lost(encoded)).toContain("tools.code-execution.container");
+  });
+
+  test("Chat has none", () => {
+    const [, responses] = tools as [(typeof tools)[0], (typeof tools)[1]];
+    const encoded = send("openai-responses", responses[1], "openai-chat", ["code-execution"]);
+    expect(encoded.body.tools).toBeUndefined();
+    expect(lost(encoded)).toEqual(["tools.code-execution"]);
+  });
 });

@@ -1,5 +1,5 @@
 /**
- * The one tool that several providers run themselves under names and options of their own: search in the web.
+ * The tools that several providers run themselves under names and options of their own: search in the web, and running code.
  * The encoders of tools use it for a tool that was asked for in another format, where the endpoint's quirks say that it has one.
  */
 import { asArray, asObject, asString, type JsonObject } from "../core/json.ts";
@@ -8,6 +8,8 @@ import type { DialectId, ServerTool } from "../core/request.ts";
 
 /** The canonical kind of the tool, as in `ServerTool.kind` and `Quirks.serverTools`. */
 export const WEB_SEARCH = "web-search";
+/** The same of the tool that runs the model's code. */
+export const CODE_EXECUTION = "code-execution";
 /** The `type` under which Chat's `web_search_options`, which is a field and no tool, stands among the canon's tools. */
 export const CHAT_OPTIONS = "web_search_options";
 
@@ -117,6 +119,21 @@ const FORMS: { readonly [D in DialectId]?: Form } = {
   gemini: { says: [], write: () => ({ googleSearch: {} }) },
 };
 
+/** How code is asked to be run; what callers set besides (containers, files) is only their own provider's. */
+const CODE_TOOLS: { readonly [D in DialectId]?: JsonObject } = {
+  "anthropic-messages": { type: "code_execution_20250825", name: "code_execution" },
+  "openai-responses": { type: "code_interpreter", container: { type: "auto" } },
+  gemini: { codeExecution: {} },
+};
+
+/** What a caller set of a tool that runs code. */
+function codeOptions({ value, dialect }: ServerTool): string[] {
+  if (dialect === "gemini") return unknown(asObject(Object.values(value)[0]), new Set());
+  const { container, ...others } = value;
+  const isPlain = container === undefined || Object.keys(asObject(container) ?? {}).join() === "type";
+  return [...unknown(others, KNOWN), ...(isPlain ? [] : ["container"])];
+}
+
 const WRITTEN: readonly Written[] = ["maxUses", "allowedDomains", "blockedDomains", "userLocation", "contextSize"];
 
 /**
@@ -130,6 +147,11 @@ export function mapServerTool(
   losses: Losses,
 ): JsonObject | undefined {
   const form = FORMS[to];
+  const code = CODE_TOOLS[to];
+  if (tool.kind === CODE_EXECUTION && code && serves?.includes(CODE_EXECUTION)) {
+    for (const name of codeOptions(tool)) losses.add(`tools.${CODE_EXECUTION}.${name}`);
+    return { ...code };
+  }
   if (tool.kind !== WEB_SEARCH || !form || !serves?.includes(WEB_SEARCH)) {
     losses.add(`tools.${tool.kind}`);
     return undefined;

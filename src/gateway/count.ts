@@ -122,6 +122,10 @@ function weigh(part: Part, texts: string[]): number {
     case "opaque":
       texts.push(JSON.stringify(part.value));
       return 0;
+    case "server-call":
+    case "server-result":
+      texts.push(JSON.stringify(part.native?.value ?? part));
+      return 0;
     case "image":
       return TOKENS_PER_IMAGE;
     default:

@@ -28,14 +28,18 @@ export function cases(): Case[] {
         const path = join(ROOT, name, part);
         return existsSync(path) ? readFileSync(path, "utf8") : undefined;
       };
-      const lines = (file("canonical.events.jsonl") ?? "").trim().split("\n");
       return {
         name,
         file,
         request: JSON.parse(file("canonical.request.json") ?? "{}") as CanonicalRequest,
-        events: lines.map((line) => JSON.parse(line) as CanonicalEvent),
+        events: parseLines(file("canonical.events.jsonl") ?? ""),
       };
     });
+}
+
+function parseLines(text: string): CanonicalEvent[] {
+  const lines = text.trim().split("\n");
+  return lines.map((line) => JSON.parse(line) as CanonicalEvent);
 }
 
 /** A prompt and its continuation are all that the old text completions can say, so only the cases of plain texts have them. */
@@ -84,6 +88,16 @@ export function plainReply(events: readonly CanonicalEvent[]): unknown {
 /** Which losses a dialect's encoder is expected to report for a case; none without the file. */
 export function expectedLosses(one: Case, dialect: DialectId): unknown[] {
   return JSON.parse(one.file(`${dialect}.losses.json`) ?? "[]") as unknown[];
+}
+
+/** What a dialect's own files decode to: the canon's request and events, or where the format says less of them, its own. */
+export function decodedBy(one: Case, dialect: DialectId): Pick<Case, "request" | "events"> {
+  const request = one.file(`${dialect}.decoded.request.json`);
+  const events = one.file(`${dialect}.decoded.events.jsonl`);
+  return {
+    request: request === undefined ? one.request : (JSON.parse(request) as CanonicalRequest),
+    events: events === undefined ? one.events : parseLines(events),
+  };
 }
 
 /** The data of each event of an SSE text, parsed where it is JSON, with the event's name. */

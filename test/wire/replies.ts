@@ -59,8 +59,18 @@ export function expected(reply: Reply, to: MainDialect): Told {
     usage:
       to === "anthropic-messages"
         ? mergedUsage(to, reply.usage ?? emptyUsage())
-        : reply.usage && mergedUsage(to, reply.usage),
+        : reply.usage && { ...mergedUsage(to, reply.usage), ...toldSearches(to, reply) },
   };
+}
+
+/** Searches that a format counts by what the answer holds: items in Responses, queries in Gemini. */
+function toldSearches(to: MainDialect, { choices }: Reply): Partial<Usage> {
+  if (to !== "openai-responses" && to !== "gemini") return {};
+  const told = to === "gemini" ? choices : choices.slice(0, 1);
+  const searches = told
+    .flatMap(({ parts }) => parts)
+    .flatMap((part) => (part.type === "server-call" && part.call.kind === "web-search" ? [part.call.queries] : []));
+  return { webSearches: to === "gemini" ? searches.flat().length : searches.length };
 }
 
 /** What stands for media in a Messages reply, which cannot carry them. */
@@ -136,8 +146,8 @@ function finishIn(to: MainDialect, reason: FinishReason, { calls }: Said, hasRef
 }
 
 /**
- * The classes that remain in a format. Chat says them all; Responses has no hour-long cache writes, media or searches;
- * Messages no media; Gemini no cache writes and no searches.
+ * The classes that remain in a format. Chat says them all; Responses has no hour-long cache writes and no media; Messages
+ * no media; Gemini no cache writes. The last two do not count searches among the usage.
  */
 export function mergedUsage(to: MainDialect, usage: Usage): Partial<Usage> {
   const { source: _, ...counts } = usage;

@@ -14,9 +14,11 @@ import type {
   ToolCallPart,
 } from "../../core/request.ts";
 import { readSignature, readSlot } from "../../core/signature.ts";
+import type { ServerPart } from "../server-tools.ts";
+import { decodeServerBlock, isOwnCipher } from "./server-blocks.ts";
 import { OWN, ownExtras, readBase } from "./wire.ts";
 
-export type DecodedBlock = TextPart | ThinkingPart | ToolCallPart | ImagePart | FilePart | OpaquePart;
+export type DecodedBlock = TextPart | ThinkingPart | ToolCallPart | ImagePart | FilePart | ServerPart | OpaquePart;
 
 const TEXT_FIELDS = new Set(["type", "text", "citations"]);
 const THINKING_FIELDS = new Set(["type", "thinking", "signature"]);
@@ -53,7 +55,7 @@ export function decodeBlock(block: JsonObject): DecodedBlock {
     case "document":
       return decodeMedia(block) ?? opaque(block);
     default:
-      return opaque(block);
+      return decodeServerBlock(block) ?? opaque(block);
   }
 }
 
@@ -93,7 +95,9 @@ function decodeUrlCitation(citation: JsonObject | undefined, length: number): An
   if (citation?.type !== "web_search_result_location" || typeof citation.url !== "string") return undefined;
   const title = asString(citation.title);
   const cited = asString(citation.cited_text);
-  const { extras } = readBase(citation, CITATION_FIELDS);
+  const { encrypted_index: cipher, ...fields } = citation;
+  // A citation of another provider's has no cipher, or one that says so.
+  const { extras } = readBase(isOwnCipher(cipher) ? citation : fields, CITATION_FIELDS);
   return {
     type: "url",
     url: citation.url,

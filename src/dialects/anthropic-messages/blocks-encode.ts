@@ -7,14 +7,18 @@ import type { Losses } from "../../core/loss.ts";
 import type { Annotation, Extras, MediaSource, Message, Part, TextPart, ToolResultPart } from "../../core/request.ts";
 import { loseForeignExtras } from "../dialect.ts";
 import { parseArguments } from "../partial-json.ts";
+import { inWords, ownForm, type ServerPart } from "../server-tools.ts";
 import { textOf } from "../text-media.ts";
 import { type ToolNames, wrapCustomInput } from "../tool-names.ts";
+import { encodeServerBlock, NO_CIPHER } from "./server-blocks.ts";
 import { OWN, wireFields, wireToolId, writeMark } from "./wire.ts";
 
 /** What the encoder of a part may use. */
 export interface BlockScope {
   readonly losses: Losses;
   readonly names: ToolNames;
+  /** Calls of other providers' own tools that may stand here as the API's. */
+  readonly replayable?: ReadonlySet<string>;
 }
 
 /** The blocks of these parts, in their order. */
@@ -54,11 +58,20 @@ function encodePart(part: Part, role: Message["role"], scope: BlockScope): JsonO
     case "audio":
       scope.losses.add("messages.audio", part.transcript === undefined ? "dropped" : "altered");
       return part.transcript ? { type: "text", text: part.transcript } : undefined;
+    case "server-call":
+    case "server-result":
+      return encodeServerPart(part, scope);
     case "opaque":
       if (part.dialect === OWN) return part.value;
       scope.losses.add(`messages.${typeof part.value.type === "string" ? part.value.type : "part"}`);
       return undefined;
   }
+}
+
+function encodeServerPart(part: ServerPart, { losses, replayable }: BlockScope): JsonObject {
+  const id = part.type === "server-call" ? part.id : part.callId;
+  if (ownForm(part, OWN) || replayable?.has(id)) return encodeServerBlock(part);
+  return { type: "text", text: inWords(part, losses) };
 }
 
 function base(part: { cache?: Part["cache"]; extras?: Extras }, { losses }: BlockScope): JsonObject {
@@ -92,7 +105,7 @@ export function urlCitation(annotation: Annotation, text = ""): JsonObject {
     cited_text: annotation.cited ?? text.slice(annotation.start ?? 0, annotation.end ?? 0),
     url: annotation.url,
     title: annotation.title ?? null,
-    encrypted_index: "",
+    encrypted_index: NO_CIPHER,
     ...annotation.extras?.[OWN],
   };
 }

@@ -6,6 +6,7 @@ import { invalidRequest } from "../../core/error.ts";
 import { type Json, type JsonObject, rest } from "../../core/json.ts";
 import { at, optionalArray, optionalBoolean, optionalObject, requiredString, toObject } from "../../core/read.ts";
 import type { Extras, Message, TextPart, ToolResultContent, ToolResultPart } from "../../core/request.ts";
+import { isServerPart } from "../server-tools.ts";
 import { type DecodedBlock, decodeBlock, opaque } from "./blocks-decode.ts";
 import { OWN, ownExtras, readBase } from "./wire.ts";
 
@@ -100,8 +101,8 @@ function decodeResultContent(block: JsonObject, path: string): ToolResultContent
   if (typeof content === "string") return [{ type: "text", text: content }];
   if (!Array.isArray(content)) throw invalidRequest(`${path}: expected a string or an array of blocks.`, path);
   return decodeBlocks(content, path).map((part, index) => {
-    const inside = part.type !== "thinking" && part.type !== "tool-call";
-    return inside ? part : opaque(content[index] as JsonObject);
+    const outside = part.type === "thinking" || part.type === "tool-call" || isServerPart(part);
+    return outside ? opaque(content[index] as JsonObject) : part;
   });
 }
 
@@ -109,7 +110,8 @@ function splitUser(content: readonly Decoded[], extras: Extras | undefined): Mes
   const results = content.filter((part) => part.type === "tool-result");
   const others = content.flatMap((part) => {
     if (part.type === "tool-result" || part.type === "thinking" || part.type === "tool-call") return [];
-    return [part];
+    // What only the model's turn can hold: the upstream is to judge.
+    return isServerPart(part) ? (part.native ? [opaque(part.native.value)] : []) : [part];
   });
   const messages: Message[] = [];
   if (results.length > 0) messages.push({ role: "tool", content: results });

@@ -5,7 +5,9 @@
 import type { JsonObject } from "../../core/json.ts";
 import type { Message, TextPart } from "../../core/request.ts";
 import { type FieldScope, loseForeignExtras } from "../dialect.ts";
+import { replayable } from "../server-tools.ts";
 import { toolNames } from "../tool-names.ts";
+import { CODE_EXECUTION } from "../web-search.ts";
 import { type BlockScope, encodeParts, plainText } from "./blocks-encode.ts";
 import { pairCalls, type Turn } from "./pairing.ts";
 import { OWN, wireFields } from "./wire.ts";
@@ -32,7 +34,12 @@ export function appendSystem(body: JsonObject, text: string): void {
  * a request with instructions only gets a turn that asks to follow them.
  */
 export function encodeMessages(messages: readonly Message[], body: JsonObject, scope: FieldScope): void {
-  const blockScope: BlockScope = { losses: scope.losses, names: toolNames(scope.request.tools) };
+  const blockScope: BlockScope = {
+    losses: scope.losses,
+    names: toolNames(scope.request.tools),
+    // What another provider's search found lacks the ciphers without which the API refuses it.
+    replayable: replayable(scope.request, scope.target.quirks, OWN, [CODE_EXECUTION]),
+  };
   const turns: Turn[] = [];
   for (const message of messages) join(turns, encodeTurn(message, blockScope, scope));
   const paired: Turn[] = [];

@@ -128,7 +128,12 @@ describe("reading streams", () => {
     expect(events).toContainEqual({
       type: "part",
       ...place(0),
-      value: { type: "opaque", dialect: "anthropic-messages", value },
+      value: {
+        type: "server-call",
+        id: "s",
+        call: { kind: "web-search", queries: ["x"] },
+        native: { dialect: "anthropic-messages", value },
+      },
     });
     expect(collect(events).choices[0]?.finish.reason).toBe("stop");
   });

@@ -9,11 +9,13 @@ import type { Extras, Part, Signature, TextPart } from "../../core/request.ts";
 import { carrySignature, UNSIGNED } from "../../core/signature.ts";
 import type { DecodeContext, EncodeContext } from "../dialect.ts";
 import { parseArguments } from "../partial-json.ts";
+import { isServerPart } from "../server-tools.ts";
 import { restoreToolCall, type ToolNames, toolNames, wrapCustomInput } from "../tool-names.ts";
 import { decodeBlock } from "./blocks-decode.ts";
 import { urlCitation } from "./blocks-encode.ts";
 import { failureOf } from "./error.ts";
 import { decodeFinish, encodeFinish, isAtEnd, refusalAtEnd } from "./finish.ts";
+import { encodeServerBlock } from "./server-blocks.ts";
 import { decodeUsage, encodeUsage } from "./usage.ts";
 import { OWN, ownExtras, wireFields, wireToolId } from "./wire.ts";
 
@@ -141,6 +143,7 @@ export function callName(call: { name: string; namespace?: string }, names: Tool
 
 /** A part that has no form of its own in a reply, as blocks: verbatim where it came from here, else a note in words. */
 function encodeWhole(part: Exclude<Part, { type: "tool-result" }>): JsonObject[] {
+  if (isServerPart(part)) return [encodeServerBlock(part)];
   if (part.type === "opaque") return part.dialect === OWN ? [part.value] : [];
   if (part.type === "audio" && part.transcript) return [{ type: "text", text: part.transcript }];
   if (part.type !== "image" && part.type !== "file" && part.type !== "audio") return [];

@@ -4,7 +4,7 @@
  */
 import { asArray, asObject, type Json, type JsonObject } from "../../core/json.ts";
 import type { Losses } from "../../core/loss.ts";
-import type { CanonicalRequest, Extras, OutputFormat } from "../../core/request.ts";
+import type { CanonicalRequest, Extras, OutputFormat, Tool } from "../../core/request.ts";
 import {
   type EncodedRequest,
   type EncodeTarget,
@@ -15,6 +15,7 @@ import {
   lost,
   verbatim,
 } from "../dialect.ts";
+import { CODE_EXECUTION } from "../web-search.ts";
 import { appendSystem, encodeMessages, encodeSystem } from "./messages-encode.ts";
 import { historicTools } from "./pairing.ts";
 import { constrainedSchema } from "./schema.ts";
@@ -50,7 +51,16 @@ export function encodeRequest(request: CanonicalRequest, target: EncodeTarget): 
   if (body.tools === undefined) offerHistoricTools(body);
   settleThinking(body, scope);
   limitMarks(body, losses);
-  return { body, losses: losses.list() };
+  return { body, losses: losses.list(), ...(runsForeignCode(scope) && { headers: CODE_FLAG }) };
+}
+
+/** What the API wants to be told for its tool that runs code. Callers of the same format say it themselves. */
+const CODE_FLAG = { "anthropic-beta": "code-execution-2025-08-25" };
+
+function runsForeignCode({ request, target }: FieldScope): boolean {
+  if (!target.quirks.serverTools?.includes(CODE_EXECUTION)) return false;
+  const isForeign = (tool: Tool) => tool.type === "server" && tool.kind === CODE_EXECUTION && tool.dialect !== OWN;
+  return request.tools?.some(isForeign) ?? false;
 }
 
 /** The API takes no more marks than this; later ones cache what the earlier would have. */

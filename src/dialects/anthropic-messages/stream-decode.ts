@@ -8,7 +8,7 @@ import { asArray, asObject, asString, type Json, type JsonObject, tryParse } fro
 import { readSlot } from "../../core/signature.ts";
 import type { DecodeContext, StreamDecoder } from "../dialect.ts";
 import { parseArguments } from "../partial-json.ts";
-import { decodeBlock, opaque, sortCitations } from "./blocks-decode.ts";
+import { decodeBlock, sortCitations } from "./blocks-decode.ts";
 import { failureOf } from "./error.ts";
 import { decodeFinish, refusalAtEnd } from "./finish.ts";
 import { decodeReply, endExtras, startExtras, withoutNulls } from "./reply.ts";
@@ -275,7 +275,7 @@ function onBlockStop(state: State, index: number, out: CanonicalEvent[]): void {
       out.push({ type: "part-end", choice: 0, part: block.part });
       return;
     case "opaque":
-      whole(state, opaque(assembled(block)), out);
+      whole(state, decodeBlock(assembled(block)), out);
   }
 }
 

@@ -145,7 +145,11 @@ function canContinue(messages: readonly Message[]): boolean {
   const afterwards = messages.slice(index + 1);
   if (afterwards[0]?.role !== "tool" && afterwards.some((message) => message.role === "user")) return true;
   const first = last.content[0];
-  return first?.type === "opaque" || (first?.type === "thinking" && first.signature?.origin === OWN);
+  return (
+    first?.type === "opaque" ||
+    first?.type === "server-call" ||
+    (first?.type === "thinking" && first.signature?.origin === OWN)
+  );
 }
 
 function settleSampling(body: JsonObject, { losses }: FieldScope): void {

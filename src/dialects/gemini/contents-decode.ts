@@ -10,6 +10,7 @@ import { markBillingHeader } from "../system-text.ts";
 import { camelKeys, others } from "./keys.ts";
 import { decodeMedia, ownExtras } from "./media.ts";
 import { decodeResultContent } from "./result.ts";
+import { CodeCalls } from "./server-parts.ts";
 import { readThoughtSignature } from "./signature.ts";
 import { GEMINI, MADE_ID_PREFIX } from "./wire.ts";
 
@@ -41,6 +42,7 @@ interface History {
   /** The calls of the last model turn that have no result yet, in order. */
   open: OpenCall[];
   made: number;
+  readonly code: CodeCalls;
 }
 
 /** One part with camelCase keys, beside how it was written. */
@@ -84,7 +86,8 @@ export function decodeSystem(value: Json | undefined): { system: TextPart[]; mes
 export function decodeContents(value: Json | undefined): Message[] {
   if (value === undefined || value === null)
     throw invalidRequest("contents: expected an array, got nothing.", "contents");
-  const history: History = { messages: [], open: [], made: 0 };
+  const code = new CodeCalls(`${MADE_ID_PREFIX}s`);
+  const history: History = { messages: [], open: [], made: 0, code };
   for (const [index, entry] of listOf(value).entries()) {
     const path = at("contents", index);
     const content = typeof entry === "string" ? { parts: [{ text: entry }] } : camelKeys(toObject(entry, path));
@@ -209,7 +212,9 @@ function decodeModelPart(history: History, { part, original, path }: WirePart): 
     return decodeMedia(part, own, path);
   }
   const text = optionalString(part, "text", path);
-  if (text === undefined && (fields || !signature)) return opaque(part, original);
+  if (text === undefined && (fields || !signature)) {
+    return history.code.decode(part, original) ?? opaque(part, original);
+  }
   if (text === "" && !fields && !signature) return undefined;
   const extras = ownExtras(fields);
   const shared = { text: text ?? "", ...(signature && { signature }), ...(extras && { extras }) };

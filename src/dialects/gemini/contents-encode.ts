@@ -7,10 +7,13 @@ import type { Losses } from "../../core/loss.ts";
 import type { Message, Signature, TextPart, ToolCallPart, ToolResultPart } from "../../core/request.ts";
 import { type FieldScope, loseForeignExtras } from "../dialect.ts";
 import { parseArguments } from "../partial-json.ts";
+import { inWords, ownForm, replayable, type ServerPart } from "../server-tools.ts";
 import { type ToolNames, toolNames } from "../tool-names.ts";
+import { CODE_EXECUTION } from "../web-search.ts";
 import { type AssistantMessage, type ModelTurn, type Turn, turnsOf, type UserTurn } from "./history.ts";
 import { encodeMedia } from "./media.ts";
 import { encodeResult } from "./result.ts";
+import { encodeCodePart } from "./server-parts.ts";
 import { GEMINI, isThirdGeneration, MADE_ID_PREFIX, SKIP_SIGNATURE } from "./wire.ts";
 
 /** What writing a conversation needs to know. */
@@ -21,17 +24,22 @@ interface Scope {
   thinks: boolean;
   /** Function calls must be signed, and media may stand inside function responses. */
   isThird: boolean;
+  /** Calls of other providers' own tools that may stand here as the API's. */
+  replayable: ReadonlySet<string>;
 }
 
 type Content = JsonObject & { role: string; parts: JsonObject[] };
 
 /** The contents, never empty, the first from the user. */
 export function encodeContents(messages: readonly Message[], { request, target, losses }: FieldScope): JsonObject[] {
+  const hasFunctions = request.tools?.some((tool) => tool.type !== "server");
   const scope: Scope = {
     losses,
     names: toolNames(request.tools),
     thinks: target.capabilities.has("thinking"),
     isThird: isThirdGeneration(target.model),
+    // Another format's tool is not offered beside functions.
+    replayable: replayable(request, hasFunctions ? {} : target.quirks, GEMINI, [CODE_EXECUTION]),
   };
   const contents: Content[] = [];
   for (const turn of turnsOf(messages, losses)) {
@@ -146,10 +154,20 @@ function pushPart(parts: JsonObject[], part: AnyPart, scope: Scope): void {
       if (part.type === "file" && part.filename !== undefined) scope.losses.add("messages.filename");
       return;
     }
+    case "server-call":
+    case "server-result":
+      parts.push(serverPart(part, scope));
+      return;
     case "opaque":
       if (part.dialect === GEMINI) parts.push(part.value);
       else scope.losses.add(`messages.${opaqueName(part.value)}`);
   }
+}
+
+function serverPart(part: ServerPart, { losses, replayable }: Scope): JsonObject {
+  const isReplayed = replayable.has(part.type === "server-call" ? part.id : part.callId);
+  const code = ownForm(part, GEMINI) || isReplayed ? encodeCodePart(part) : undefined;
+  return code ?? { text: inWords(part, losses) };
 }
 
 function modelParts(turn: ModelTurn, scope: Scope): JsonObject[] {

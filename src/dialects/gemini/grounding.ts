@@ -3,7 +3,8 @@
  * which count UTF-16 units. The reply decoder and encoder use it.
  */
 import { asArray, asNumber, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
-import type { Annotation } from "../../core/request.ts";
+import type { Annotation, FoundPage } from "../../core/request.ts";
+import type { Searches } from "./server-parts.ts";
 
 /** How many web searches the metadata tells of. */
 export function webSearches(metadata: JsonObject | undefined): number {
@@ -74,9 +75,13 @@ export interface Note {
   before: number;
 }
 
-/** The metadata for annotations that came from another format; each source is listed once. */
-export function writeGrounding(notes: readonly Note[]): JsonObject | undefined {
-  if (notes.length === 0) return undefined;
+/**
+ * The metadata for annotations and searches that came from another format; each source is listed once. What was found
+ * counts as a source only where the text cites none.
+ */
+export function writeGrounding(notes: readonly Note[], searches: Searches = NO_SEARCHES): JsonObject | undefined {
+  const { queries, pages } = searches;
+  if (notes.length === 0 && queries.length === 0 && pages.length === 0) return undefined;
   const indexes = new Map<string, number>();
   const groundingChunks: JsonObject[] = [];
   const groundingSupports: JsonObject[] = [];
@@ -86,7 +91,7 @@ export function writeGrounding(notes: readonly Note[]): JsonObject | undefined {
     if (index === undefined) {
       index = groundingChunks.length;
       indexes.set(url, index);
-      groundingChunks.push({ web: { uri: url, ...(title !== undefined && { title }) } });
+      groundingChunks.push(webChunk({ url, title }));
     }
     // Some upstreams tell a place from 0 to 0 for none.
     if (end === undefined || end <= start) continue;
@@ -95,5 +100,16 @@ export function writeGrounding(notes: readonly Note[]): JsonObject | undefined {
     const segment = { startIndex, endIndex: startIndex + Buffer.byteLength(cut), text: cut };
     groundingSupports.push({ segment, groundingChunkIndices: [index] });
   }
-  return { groundingChunks, ...(groundingSupports.length > 0 && { groundingSupports }) };
+  if (notes.length === 0) groundingChunks.push(...pages.map(webChunk));
+  return {
+    ...(queries.length > 0 && { webSearchQueries: queries }),
+    groundingChunks,
+    ...(groundingSupports.length > 0 && { groundingSupports }),
+  };
+}
+
+const NO_SEARCHES: Searches = { queries: [], pages: [] };
+
+function webChunk({ url, title }: FoundPage): JsonObject {
+  return { web: { uri: url, ...(title !== undefined && { title }) } };
 }

@@ -9,6 +9,7 @@ import { UNSIGNED } from "../../core/signature.ts";
 import { type ParsedArguments, parseArguments } from "../partial-json.ts";
 import { restoreToolCall, type ToolNames } from "../tool-names.ts";
 import { encodeMedia } from "./media.ts";
+import { encodeCodePart } from "./server-parts.ts";
 import { writeThoughtSignature } from "./signature.ts";
 import { FINISH_WORDS, GEMINI } from "./wire.ts";
 
@@ -67,6 +68,9 @@ export function wholePart(value: WholePart): JsonObject | undefined {
       return { ...ownOf(value.extras), text: value.text };
     case "opaque":
       return value.dialect === GEMINI ? value.value : undefined;
+    case "server-call":
+    case "server-result":
+      return encodeCodePart(value);
     case "tool-call":
       return undefined;
   }

@@ -64,7 +64,12 @@ describe("decoding", () => {
     expect(collect(events).choices[0]?.parts).toEqual([
       { type: "thinking", text: "hm" },
       { type: "text", text: "so be it" },
-      { type: "opaque", dialect: "gemini", value: code },
+      {
+        type: "server-call",
+        id: "callgm_sreq1_0",
+        call: { kind: "code-execution", code: "1", language: "python" },
+        native: { dialect: "gemini", value: code },
+      },
       { type: "image", source: { type: "base64", data: "AA==", mediaType: "image/png" } },
     ]);
   });

@@ -11,6 +11,7 @@ import { others } from "./keys.ts";
 import { readLogprobs } from "./logprobs.ts";
 import { decodeMedia, ownExtras } from "./media.ts";
 import { PartialArguments } from "./partial-args.ts";
+import { CodeCalls, decodeSearch } from "./server-parts.ts";
 import { readThoughtSignature } from "./signature.ts";
 import { decodeUsage, hasCounts, usageExtras } from "./usage.ts";
 import { finishReason, GEMINI, MADE_ID_PREFIX } from "./wire.ts";
@@ -63,6 +64,7 @@ export class ReplyDecoder {
   private started = false;
   private failed = false;
   private calls = 0;
+  private readonly code: CodeCalls;
   private usage: JsonObject | undefined;
   private startFields: JsonObject = {};
   private lateFields: JsonObject | undefined;
@@ -70,6 +72,7 @@ export class ReplyDecoder {
   constructor(context: DecodeContext, merges: boolean) {
     this.context = context;
     this.merges = merges;
+    this.code = new CodeCalls(`${MADE_ID_PREFIX}s${idStem(context.id)}_`);
   }
 
   /** The events of one chunk. */
@@ -94,8 +97,10 @@ export class ReplyDecoder {
     }
     let searches = 0;
     for (const state of states) {
-      searches += webSearches(asObject(state.extras.groundingMetadata));
+      const grounding = asObject(state.extras.groundingMetadata);
+      searches += webSearches(grounding);
       this.close(state, true);
+      for (const part of decodeSearch(grounding, () => this.code.next()) ?? []) this.whole(state, part);
     }
     if (searches > 0 && this.usage) this.emitUsage(searches);
     for (const [index, state] of states.entries()) this.end(state, blocked, index === 0);
@@ -190,7 +195,7 @@ export class ReplyDecoder {
     else if (typeof part.text === "string") this.text(state, part, part.text);
     else if (typeof part.thoughtSignature === "string" && Object.keys(part).length === 1) this.text(state, part, "");
     else if (Object.keys(part).length > 0) {
-      this.whole(state, { type: "opaque", dialect: GEMINI, value: part });
+      this.whole(state, this.code.decode(part) ?? { type: "opaque", dialect: GEMINI, value: part });
     }
   }
 

@@ -5,11 +5,13 @@
 import type { CanonicalEvent, Choice, Reply } from "../../core/event.ts";
 import { asObject, type Json, type JsonObject } from "../../core/json.ts";
 import type { DecodeContext, EncodeContext } from "../dialect.ts";
+import { isServerPart } from "../server-tools.ts";
 import { type ToolNames, toolNames } from "../tool-names.ts";
 import { type Note, writeGrounding } from "./grounding.ts";
 import { writeLogprobs } from "./logprobs.ts";
 import { callPart, endFields, finishWord, isCutOff, isPromptBlocked, ownOf, signed, wholePart } from "./part-encode.ts";
 import { ReplyDecoder } from "./reply-decode.ts";
+import { noteSearch, type Searches } from "./server-parts.ts";
 import { encodeUsage } from "./usage.ts";
 import { GEMINI } from "./wire.ts";
 
@@ -43,6 +45,7 @@ export function encodeReply(reply: Reply, context: EncodeContext): JsonObject {
 function candidate(choice: Choice, index: number, names: ToolNames): JsonObject {
   const parts: JsonObject[] = [];
   const notes: Note[] = [];
+  const searches: Searches = { queries: [], pages: [] };
   let said = 0;
   let hasBrokenCalls = false;
   for (const part of choice.parts) {
@@ -53,6 +56,7 @@ function candidate(choice: Choice, index: number, names: ToolNames): JsonObject 
       else hasBrokenCalls = true;
       continue;
     }
+    if (isServerPart(part)) noteSearch(searches, part);
     const encoded = part.type === "audio" && part.transcript ? audioParts(part) : [wholePart(part)];
     for (const one of encoded) if (one) parts.push(one);
     if (part.type === "text") {
@@ -62,7 +66,7 @@ function candidate(choice: Choice, index: number, names: ToolNames): JsonObject 
   }
   const { candidate: fields } = endFields(choice.extras);
   const tokens = choice.logprobs?.content;
-  const grounding = fields.groundingMetadata === undefined ? writeGrounding(notes) : undefined;
+  const grounding = fields.groundingMetadata === undefined ? writeGrounding(notes, searches) : undefined;
   return {
     content: { ...asObject(ownOf(choice.extras)?.content), parts: grounding ? joinTexts(parts) : parts, role: "model" },
     finishReason: finishWord(choice.finish, hasBrokenCalls),

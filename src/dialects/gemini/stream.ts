@@ -8,6 +8,7 @@ import { asObject, type JsonObject, tryParse } from "../../core/json.ts";
 import { mergeExtras } from "../../core/reply.ts";
 import type { ToolCallPart } from "../../core/request.ts";
 import type { DecodeContext, EncodeContext, Framing, StreamDecoder, StreamEncoder } from "../dialect.ts";
+import { isServerPart } from "../server-tools.ts";
 import { type ToolNames, toolNames } from "../tool-names.ts";
 import { encodeStreamError } from "./error.ts";
 import { type Note, writeGrounding } from "./grounding.ts";
@@ -24,6 +25,7 @@ import {
   wholePart,
 } from "./part-encode.ts";
 import { ReplyDecoder } from "./reply-decode.ts";
+import { noteSearch, type Searches } from "./server-parts.ts";
 import { encodeUsage } from "./usage.ts";
 
 /** Decodes one stream of frames, server-sent events or elements of a JSON array alike. */
@@ -49,6 +51,7 @@ interface WritingPart {
 
 interface WritingChoice {
   parts: Map<number, WritingPart>;
+  readonly searches: Searches;
   notes: { part: WritingPart; annotation: Note["annotation"] }[];
   tokens: Parameters<typeof writeLogprobs>[0][number][];
   /** Calls whose arguments were no whole JSON object: written at the end unless the answer was cut off. */
@@ -97,6 +100,7 @@ class Encoder implements StreamEncoder {
       case "message-end":
         return this.last(event);
       case "part":
+        if (isServerPart(event.value)) noteSearch(this.choice(event.choice).searches, event.value);
         return this.part(event.choice, wholePart(event.value));
       default:
         return this.growing(event);
@@ -119,7 +123,8 @@ class Encoder implements StreamEncoder {
   private choice(number: number): WritingChoice {
     let choice = this.choices.get(number);
     if (!choice) {
-      choice = { parts: new Map(), notes: [], tokens: [], unsure: [], hasCalls: false };
+      const searches = { queries: [], pages: [] };
+      choice = { parts: new Map(), searches, notes: [], tokens: [], unsure: [], hasCalls: false };
       this.choices.set(number, choice);
     }
     return choice;
@@ -207,7 +212,8 @@ class Encoder implements StreamEncoder {
     if (isPromptBlocked(event.finish)) return this.write(whole);
     const isCut = choice.unsure.length > 0 && isCutOff(event.finish);
     const parts = isCut || choice.unsure.length === 0 ? [{ text: "" }] : choice.unsure;
-    const grounding = fields.groundingMetadata === undefined ? writeGrounding(placed(choice)) : undefined;
+    const grounding =
+      fields.groundingMetadata === undefined ? writeGrounding(placed(choice), choice.searches) : undefined;
     const candidate = {
       content: { ...asObject(ownOf(event.extras)?.content), parts, role: "model" },
       finishReason: finishWord(event.finish, isCut),

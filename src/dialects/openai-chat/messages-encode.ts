@@ -18,6 +18,7 @@ import { carrySignature } from "../../core/signature.ts";
 import { loseForeignExtras } from "../dialect.ts";
 import { contentInWords } from "../failed-result.ts";
 import { opaqueText } from "../opaque-text.ts";
+import { inWords } from "../server-tools.ts";
 import { visibleSystem } from "../system-text.ts";
 import { type ToolNames, wrapCustomInput } from "../tool-names.ts";
 import { callIdFor } from "./call-ids.ts";
@@ -131,7 +132,7 @@ function loseOpaque({ value }: OpaquePart, scope: MessageScope): void {
 }
 
 /** Of what other formats say in a word of their own, the few kinds that the model has to read. */
-function inWords(part: OpaquePart, scope: MessageScope): TextPart[] {
+function wordsOf(part: OpaquePart, scope: MessageScope): TextPart[] {
   const text = opaqueText(part);
   if (text === undefined) loseOpaque(part, scope);
   else scope.losses.add(`messages.${part.value.type}`, "altered");
@@ -189,6 +190,10 @@ function gather(message: Assistant, scope: MessageScope): Gathered {
         if (part.source.type === "file-id" && part.source.origin === ID) found.audioId = part.source.id;
         else if (part.transcript) found.text.push({ type: "text", text: part.transcript });
         else scope.losses.add("messages.audio");
+        break;
+      case "server-call":
+      case "server-result":
+        found.text.push({ type: "text", text: inWords(part, scope.losses) });
         break;
       case "opaque":
         if (part.dialect === ID) found.opaque.push(part.value);
@@ -306,7 +311,7 @@ function encodeResult(part: ToolResultPart, media: JsonObject[], scope: MessageS
     else if (content.type !== "opaque") {
       const wire = encodeMedia(content as MediaPart, scope);
       if (wire) attached.push(wire);
-    } else texts.push(...inWords(content, scope));
+    } else texts.push(...wordsOf(content, scope));
   }
   if (attached.length > 0) {
     media.push({ type: "text", text: `Attached to the result of tool call ${part.callId}:` }, ...attached);

@@ -6,6 +6,7 @@ import type { Losses } from "../../core/loss.ts";
 import type { CanonicalRequest, Message, Part, ToolResultPart } from "../../core/request.ts";
 import { loseForeignExtras } from "../dialect.ts";
 import { opaqueText } from "../opaque-text.ts";
+import { inWords } from "../server-tools.ts";
 import { visibleSystem } from "../system-text.ts";
 import { ID } from "./wire.ts";
 
@@ -83,6 +84,9 @@ function textOf(part: Part, losses: Losses): string {
     case "audio":
       if (part.transcript) return part.transcript;
       break;
+    case "server-call":
+    case "server-result":
+      return inWords(part, losses);
     case "opaque": {
       const text = opaqueText(part);
       if (text) return text;

@@ -6,6 +6,7 @@ import { asArray, asObject, asString, type Json, type JsonObject } from "../../c
 import type { OpaquePart, ThinkingPart, ToolCallPart } from "../../core/request.ts";
 import { readSlot } from "../../core/signature.ts";
 import { decodeOutputContent } from "./content.ts";
+import { decodeServerItem } from "./server-items.ts";
 import { asExtras, leftover, type OutputPart, OWN, own, withField } from "./wire.ts";
 
 const MESSAGE_FIELDS = new Set(["type", "role", "content"]);
@@ -46,7 +47,7 @@ export function decodeItem(item: JsonObject, isReply: boolean): OutputPart[] {
     case "image_generation_call":
       return [decodeImageCall(item) ?? opaque(item)];
     default:
-      return [opaque(item)];
+      return decodeServerItem(item) ?? [opaque(item)];
   }
 }
 

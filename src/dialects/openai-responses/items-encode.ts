@@ -7,8 +7,10 @@ import type { Losses } from "../../core/loss.ts";
 import type { ImagePart, RefusalPart, Signature, TextPart, ThinkingPart, ToolCallPart } from "../../core/request.ts";
 import { carrySignature, UNSIGNED } from "../../core/signature.ts";
 import { loseForeignExtras } from "../dialect.ts";
+import { inWords, isServerPart, ownForm, resultsByCall } from "../server-tools.ts";
 import { encodeAnnotation } from "./content.ts";
 import { REDACTED_MARK } from "./items-decode.ts";
+import { encodeServerItem } from "./server-items.ts";
 import { itemNote, type OutputPart, OWN, own, restoreFields } from "./wire.ts";
 
 /** A text or a refusal as a piece of a message's content. */
@@ -84,11 +86,18 @@ export function encodeImageCall(part: ImagePart, shared: JsonObject): JsonObject
   return item;
 }
 
-/** The items of an assistant's turn in a request. What no item can say is a loss. */
-export function encodeHistory(parts: readonly OutputPart[], losses: Losses): JsonObject[] {
+/**
+ * The items of an assistant's turn in a request. What no item can say is a loss. `replayable`: calls of other providers'
+ * own tools that may stand here as this one's.
+ */
+export function encodeHistory(
+  turn: readonly OutputPart[],
+  losses: Losses,
+  replayable: ReadonlySet<string>,
+): JsonObject[] {
   const items: JsonObject[] = [];
   let message: JsonObject[] | undefined;
-  for (const part of parts) {
+  for (const part of withoutTold(turn, losses, replayable)) {
     loseForeignExtras(part.extras, OWN, losses, "messages");
     if (part.type === "text" || part.type === "refusal") {
       const note = itemNote(part);
@@ -108,6 +117,30 @@ export function encodeHistory(parts: readonly OutputPart[], losses: Losses): Jso
     message = undefined;
   }
   return items;
+}
+
+/**
+ * The turn with calls of providers' own tools as the items that also hold their results, or both as texts: the item of a
+ * search names pages without their titles.
+ */
+function withoutTold(parts: readonly OutputPart[], losses: Losses, replayable: ReadonlySet<string>): OutputPart[] {
+  if (!parts.some(isServerPart)) return parts as OutputPart[];
+  const results = resultsByCall(parts);
+  const told = new Set<string>();
+  return parts.flatMap((part): OutputPart[] => {
+    if (!isServerPart(part)) return [part];
+    if (part.type === "server-result" && told.has(part.callId)) return [];
+    if (part.type === "server-call") {
+      const own = ownForm(part, OWN);
+      if (own || replayable.has(part.id)) {
+        told.add(part.id);
+        if (!own) losses.add(`messages.${part.call.kind}`, "altered");
+        const value = own ?? encodeServerItem(part, results.get(part.id)?.result);
+        return [{ type: "opaque", dialect: OWN, value }];
+      }
+    }
+    return [{ type: "text", text: inWords(part, losses) }];
+  });
 }
 
 function encodeHistoryItem(part: Exclude<OutputPart, TextPart | RefusalPart>, losses: Losses): JsonObject | undefined {

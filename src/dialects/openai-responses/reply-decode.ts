@@ -6,6 +6,7 @@ import type { CanonicalEvent, Finish, TokenLogprob } from "../../core/event.ts";
 import { asArray, asNumber, asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
 import { streamFailure } from "./error.ts";
 import { decodeItem } from "./items-decode.ts";
+import { UntoldSearches } from "./server-items.ts";
 import { decodeUsage, isSearch } from "./usage.ts";
 import { asExtras, leftover, type OutputPart, OWN } from "./wire.ts";
 
@@ -28,12 +29,22 @@ export interface Said {
   hasRefusal: boolean;
   /** Searches of the web that the provider made. */
   searches: number;
+  readonly untold: UntoldSearches;
 }
 
-/** Notes a part of this type. */
-export function noteSaid(said: Said, type: OutputPart["type"]): void {
-  if (type === "tool-call") said.hasCalls = true;
-  else if (type === "refusal") said.hasRefusal = true;
+/** Nothing said yet. */
+export function nothingSaid(): Said {
+  return { hasCalls: false, hasRefusal: false, searches: 0, untold: new UntoldSearches() };
+}
+
+/** Notes an item and the parts that it became. */
+export function noteSaid(said: Said, item: JsonObject, parts: readonly OutputPart[]): void {
+  if (isSearch(item)) said.searches++;
+  said.untold.note(parts);
+  for (const { type } of parts) {
+    if (type === "tool-call") said.hasCalls = true;
+    else if (type === "refusal") said.hasRefusal = true;
+  }
 }
 
 /** Never throws: a body that is no response becomes an `error` event. */
@@ -43,20 +54,20 @@ export function decodeReply(body: Json): CanonicalEvent[] {
     return [{ type: "error", failure: notAResponse(response) }];
   }
   const events: CanonicalEvent[] = [messageStart(response)];
-  const items = asArray(response.output);
-  const said: Said = { hasCalls: false, hasRefusal: false, searches: items.filter(isSearch).length };
+  const said = nothingSaid();
   let number = 0;
-  for (const value of items) {
+  for (const value of asArray(response.output)) {
     const item = asObject(value);
     if (!item) continue;
     let tokens = logprobsOf(item);
-    for (const part of decodeItem(item, true)) {
-      noteSaid(said, part.type);
+    const parts = decodeItem(item, true);
+    noteSaid(said, item, parts);
+    for (const part of parts) {
       pushPart(events, part, number++, tokens);
       tokens = NO_TOKENS;
     }
   }
-  pushEnd(events, response, said);
+  pushEnd(events, response, said, number);
   return events;
 }
 
@@ -144,8 +155,9 @@ export function logprobsOf(item: JsonObject): TokenLogprob[] {
   return pieces.length === 1 ? (pieces[0] as TokenLogprob[]) : pieces.flat();
 }
 
-/** What ends a message: its usage, and how it finished or failed. */
-export function pushEnd(events: CanonicalEvent[], response: JsonObject, said: Said): void {
+/** What ends a message: searches' results that no item told, its usage, how it finished or failed. `next` numbers parts. */
+export function pushEnd(events: CanonicalEvent[], response: JsonObject, said: Said, next: number): void {
+  for (const [index, part] of said.untold.results().entries()) pushPart(events, part, next + index);
   const used = decodeUsage(response, said.searches);
   if (used) events.push({ type: "usage", usage: used.usage, ...asExtras(used.extras) });
   if (response.status === "failed" || (response.error && response.status !== "completed")) {

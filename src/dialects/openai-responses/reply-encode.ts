@@ -5,8 +5,9 @@
 import type { Finish, Reply, TokenLogprob } from "../../core/event.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { collectLosses } from "../../core/loss.ts";
-import type { CanonicalRequest, ToolCallPart } from "../../core/request.ts";
+import type { CanonicalRequest, ServerCallPart, ServerResult, ToolCallPart } from "../../core/request.ts";
 import type { EncodeContext } from "../dialect.ts";
+import { ownForm, resultsByCall, type ServerPart } from "../server-tools.ts";
 import { restoreToolCall, type ToolNames, toolNames } from "../tool-names.ts";
 import { isCompacting, sealReply } from "./compaction.ts";
 import {
@@ -17,6 +18,7 @@ import {
   encodeReasoning,
 } from "./items-encode.ts";
 import { formatOnWire, reasoningOnWire, wireReasoning } from "./request-encode.ts";
+import { encodeServerItem } from "./server-items.ts";
 import { encodeToolChoice, encodeTools } from "./tools.ts";
 import { encodeUsage } from "./usage.ts";
 import { idBody, itemNote, type OutputPart, OWN, restoreFields, transportOf } from "./wire.ts";
@@ -150,6 +152,7 @@ function encodeOutput(
   const names = lazyNames(context);
   let message: JsonObject[] | undefined;
   let tokens = logprobs;
+  const results = resultsByCall(parts);
   for (const part of parts) {
     if (part.type === "text" || part.type === "refusal") {
       if (!message || itemNote(part)) {
@@ -171,19 +174,29 @@ function encodeOutput(
       continue;
     }
     const before = output.length;
-    pushItems(output, part, context, names);
+    if (part.type === "server-call") output.push(serverItem(part, results.get(part.id)?.result));
+    else if (part.type !== "server-result") pushItems(output, part, context, names);
     if (output.length > before) message = undefined;
   }
   const last = output.at(-1);
-  if (finish.status === "incomplete" && last?.status === "completed" && last.type !== "image_generation_call") {
+  if (finish.status === "incomplete" && last?.status === "completed" && !ALWAYS_WHOLE.has(String(last.type))) {
     last.status = "incomplete";
   }
   return output;
 }
 
+/** Items that are never told as cut off. */
+const ALWAYS_WHOLE: ReadonlySet<string> = new Set(["image_generation_call", "web_search_call"]);
+
+/** The item of a call of a provider's own tool, as the API told it or made of what another one did. */
+export function serverItem(call: ServerCallPart, result: ServerResult | undefined): JsonObject {
+  const own = ownForm(call, OWN);
+  return own ? { ...own } : encodeServerItem(call, result);
+}
+
 function pushItems(
   output: JsonObject[],
-  part: Exclude<OutputPart, { type: "text" | "refusal" }>,
+  part: Exclude<OutputPart, { type: "text" | "refusal" } | ServerPart>,
   context: EncodeContext,
   names: () => ToolNames,
 ): void {
@@ -209,7 +222,7 @@ export function encodeRestoredCall(call: ToolCallPart, context: EncodeContext, i
 
 /** The finished item of a part that is neither text nor a call; undefined for what this format cannot say. */
 export function wholeItem(
-  part: Exclude<OutputPart, { type: "text" | "refusal" | "tool-call" }>,
+  part: Exclude<OutputPart, { type: "text" | "refusal" | "tool-call" } | ServerPart>,
   context: EncodeContext,
   index: number,
 ): JsonObject | undefined {

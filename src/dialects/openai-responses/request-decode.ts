@@ -21,6 +21,7 @@ import { asExtras, leftover, withField } from "./wire.ts";
 
 /** In `include`: what the canon says in another way, or what is always asked for. */
 export const INCLUDE_REASONING = "reasoning.encrypted_content";
+export const INCLUDE_SOURCES = "web_search_call.action.sources";
 export const INCLUDE_LOGPROBS = "message.output_text.logprobs";
 
 export const SERVICE_TIERS: ReadonlySet<string> = new Set(["auto", "default", "flex", "scale", "priority"]);

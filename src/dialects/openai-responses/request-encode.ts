@@ -30,12 +30,14 @@ import { contentInWords } from "../failed-result.ts";
 import { JSON_INSTRUCTION, speaksOfJson } from "../json-wish.ts";
 import { pairCalls } from "../pairing.ts";
 import { budgetToEffort, fitEffort, toEffort } from "../reasoning.ts";
+import { replayable } from "../server-tools.ts";
 import { visibleSystem } from "../system-text.ts";
+import { WEB_SEARCH } from "../web-search.ts";
 import { encodeInputContent } from "./content.ts";
 import { additionalTools } from "./input-decode.ts";
 import { encodeHistory } from "./items-encode.ts";
 import { withPlainTools } from "./plain-tools.ts";
-import { INCLUDE_LOGPROBS, INCLUDE_REASONING, SERVICE_TIERS } from "./request-decode.ts";
+import { INCLUDE_LOGPROBS, INCLUDE_REASONING, INCLUDE_SOURCES, SERVICE_TIERS } from "./request-decode.ts";
 import { encodeToolChoice, encodeTools } from "./tools.ts";
 import { itemNote, OWN, own, restoreFields, transportOf } from "./wire.ts";
 
@@ -149,7 +151,8 @@ function encodeInput(messages: Message[], body: JsonObject, { request, target, l
   const input: JsonObject[] = [];
   encodeSystem(request.system ?? [], body, input, target, losses);
   const known = continuesElsewhere(request, messages) ? messages : pairCalls(messages, losses);
-  for (const message of known) encodeMessage(message, input, target, losses);
+  const scope = { target, losses, replayable: replayable(request, target.quirks, OWN, [WEB_SEARCH]) };
+  for (const message of known) encodeMessage(message, input, scope);
   body.input = input;
 }
 
@@ -192,11 +195,19 @@ function encodeSystem(
   }
 }
 
-function encodeMessage(message: Message, input: JsonObject[], target: EncodeTarget, losses: Losses): void {
+/** What writing the turns needs to know. */
+interface TurnScope {
+  readonly target: EncodeTarget;
+  readonly losses: Losses;
+  /** Searches of other providers that may stand here as this one's. */
+  readonly replayable: ReadonlySet<string>;
+}
+
+function encodeMessage(message: Message, input: JsonObject[], { target, losses, replayable }: TurnScope): void {
   loseForeignExtras(message.extras, OWN, losses, "messages");
   switch (message.role) {
     case "assistant":
-      input.push(...encodeHistory(message.content, losses));
+      input.push(...encodeHistory(message.content, losses, replayable));
       return;
     case "tool":
       encodeResults(message, input, losses);
@@ -325,6 +336,14 @@ function encodeInclude(request: CanonicalRequest, target: EncodeTarget, body: Js
   const include = asked.slice();
   const thinks = target.capabilities.has("thinking") && asObject(body.reasoning)?.effort !== "none";
   if (thinks && !include.includes(INCLUDE_REASONING)) include.push(INCLUDE_REASONING);
+  if (searchesForOthers(request, body) && !include.includes(INCLUDE_SOURCES)) include.push(INCLUDE_SOURCES);
   if (request.logprobs && !include.includes(INCLUDE_LOGPROBS)) include.push(INCLUDE_LOGPROBS);
   if (include.length > 0) body.include = include;
+}
+
+/** Whether the upstream searches for a caller of another format, which tells its callers what a search found. */
+function searchesForOthers({ tools = [] }: CanonicalRequest, body: JsonObject): boolean {
+  const isSearch = (tool: unknown) => asObject(tool)?.type === "web_search";
+  const asked = tools.some((tool) => tool.type === "server" && tool.kind === WEB_SEARCH && tool.dialect !== OWN);
+  return asked && asArray(body.tools).some(isSearch);
 }

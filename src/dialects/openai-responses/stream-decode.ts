@@ -16,11 +16,11 @@ import {
   messageStart,
   NO_TOKENS,
   noteSaid,
+  nothingSaid,
   pushEnd,
   pushPart,
   type Said,
 } from "./reply-decode.ts";
-import { isSearch } from "./usage.ts";
 import { asExtras, type OutputPart } from "./wire.ts";
 
 /** A part that has begun. */
@@ -66,7 +66,7 @@ export function streamDecoder(): StreamDecoder {
     events: [],
     nextPart: 0,
     hasStarted: false,
-    said: { hasCalls: false, hasRefusal: false, searches: 0 },
+    said: nothingSaid(),
     isOver: false,
   };
   return {
@@ -278,11 +278,10 @@ function finishItem(state: State, index: number, item: JsonObject): void {
   const parts = decodeItem(item, true);
   let tokens = logprobsOf(item);
   if (known && known.logprobs > 0) tokens = tokens.slice(known.logprobs);
-  if (isSearch(item)) state.said.searches++;
+  noteSaid(state.said, item, parts);
   state.items.set(index, { item: NO_ITEM, parts: [], piece: 0, logprobs: 0, isDone: true });
   for (const [place, part] of parts.entries()) {
     const open = known?.parts[place];
-    noteSaid(state.said, part.type);
     if (!open) pushPart(state.events, part, state.nextPart++, tokens);
     else if (open.isOpen) completePart(state, open, part, tokens);
     tokens = NO_TOKENS;
@@ -327,5 +326,5 @@ function readEnd(state: State, response: JsonObject, type: unknown): void {
   for (const { parts } of state.items.values()) for (const part of parts) if (part.isOpen) endPart(state, part);
   state.isOver = true;
   response.status ??= typeof type === "string" ? type.slice("response.".length) : "completed";
-  pushEnd(state.events, response, state.said);
+  pushEnd(state.events, response, state.said, state.nextPart);
 }

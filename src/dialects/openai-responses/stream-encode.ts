@@ -23,6 +23,7 @@ import {
 } from "./reply-encode.ts";
 import { addItem, closeMessage, finishItem, type StreamState, write } from "./stream-output.ts";
 import { createPartWriter } from "./stream-parts.ts";
+import { beginServerItem, endServerItem } from "./stream-server.ts";
 import { encodeUsage } from "./usage.ts";
 import { OWN } from "./wire.ts";
 
@@ -44,6 +45,7 @@ function plainEncoder(context: EncodeContext): StreamEncoder {
     message: undefined,
     part: undefined,
     logprobs: [],
+    running: new Map(),
     id: responseId(undefined, context),
     createdAt: context.createdAt,
     hasStarted: false,
@@ -132,6 +134,7 @@ function shell(state: StreamState, finish: WireFinish & { error?: JsonObject }, 
 
 function finish(state: StreamState, event: Extract<Told, { type: "message-end" }>): void {
   const told = finishOnWire(event.finish);
+  for (const id of [...state.running.keys()]) endServerItem(state, id, undefined);
   closeMessage(state, told.status === "incomplete");
   const last = state.output.at(-1);
   if (told.status === "incomplete" && last?.type === "function_call") last.status = "incomplete";
@@ -158,6 +161,14 @@ function writeWhole(state: StreamState, event: Extract<Told, { type: "part" }>):
     const events: CanonicalEvent[] = [];
     pushPart(events, value, event.part);
     for (const one of events) writeEvent(state, one as Told);
+    return;
+  }
+  if (value.type === "server-call") {
+    beginServerItem(state, value);
+    return;
+  }
+  if (value.type === "server-result") {
+    endServerItem(state, value.callId, value.result);
     return;
   }
   const item = wholeItem(value, state.context, state.output.length);

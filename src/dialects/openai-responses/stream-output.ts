@@ -4,7 +4,7 @@
  */
 import type { TokenLogprob } from "../../core/event.ts";
 import type { JsonObject } from "../../core/json.ts";
-import type { Annotation, Extras, Signature } from "../../core/request.ts";
+import type { Annotation, Extras, ServerCallPart, Signature } from "../../core/request.ts";
 import type { EncodeContext } from "../dialect.ts";
 import type { ToolNames } from "../tool-names.ts";
 import { encodeLoneSignature } from "./items-encode.ts";
@@ -38,6 +38,8 @@ export interface StreamState {
   message: OpenMessage | undefined;
   part: OpenWriter | undefined;
   logprobs: TokenLogprob[];
+  /** Calls of providers' own tools that wait for their results, by the call's id, with their items' places. */
+  readonly running: Map<string, { call: ServerCallPart; index: number }>;
   id: string;
   createdAt: number;
   hasStarted: boolean;
