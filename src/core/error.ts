@@ -36,10 +36,19 @@ export type ErrorCode = keyof typeof ERROR_TABLE;
 /** What dialects word in a special way because clients parse the text (`context-length` becomes each API's own overflow sentence). */
 export type ErrorReason = "context-length" | "content-filter";
 
+/** How long a prompt was for how long a context, for sentences of which clients parse the numbers. */
+export interface PromptTokens {
+  /** An estimate, above the limit. */
+  readonly used: number;
+  readonly limit: number;
+}
+
 export interface GatewayErrorOptions {
   /** The parameter at fault, as a path such as `messages[2].content`. */
   param?: string;
   reason?: ErrorReason;
+  /** With `context-length`, where the endpoint's context is known: for when the upstream told no numbers. */
+  tokens?: PromptTokens;
   /** Milliseconds after which a retry may succeed; rendered as `Retry-After` in whole seconds, rounded up. */
   retryAfterMs?: number;
   /** For the log only: never shown to a caller. */
@@ -58,6 +67,7 @@ export class GatewayError extends Error {
   readonly retryHelps: boolean;
   readonly param: string | undefined;
   readonly reason: ErrorReason | undefined;
+  readonly tokens: PromptTokens | undefined;
   readonly retryAfterMs: number | undefined;
   readonly detail: string | undefined;
 
@@ -70,6 +80,7 @@ export class GatewayError extends Error {
     this.retryHelps = rule.retryHelps;
     this.param = options.param || undefined;
     this.reason = options.reason;
+    this.tokens = options.tokens;
     this.retryAfterMs = options.retryAfterMs;
     this.detail = options.detail;
   }

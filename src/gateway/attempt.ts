@@ -112,7 +112,8 @@ export async function attempt(
       if (!(thrown instanceof AttemptFailure)) throw thrown;
       last = conceal(thrown.failure, secretsOf(scope.providers.get(candidate.endpoint.provider)));
       note("failed", last.status, reasonOf(last));
-      if (!retryElsewhere(last)) throw toError(last);
+      const { contextTokens } = candidate.endpoint;
+      if (!retryElsewhere(last)) throw toError(last, { bytes: inquiry.bytes.length, contextTokens });
       if (last.kind !== "timeout") timedOut = false;
     }
   }

@@ -185,6 +185,15 @@ describe("what the caller is told", () => {
     expect(toError(failure("content-filter")).reason).toBe("content-filter");
   });
 
+  test("guesses how far a prompt is over the context, never below it and never far above", () => {
+    const guess = (bytes: number) => toError(failure("context-length"), { bytes, contextTokens: 1000 }).tokens;
+    expect(guess(6000)).toEqual({ used: 1500, limit: 1000 });
+    expect(guess(10)).toEqual({ used: 1001, limit: 1000 });
+    expect(guess(10_000_000)).toEqual({ used: 2000, limit: 1000 });
+    expect(toError(failure("context-length")).tokens).toBeUndefined();
+    expect(toError(failure("too-large"), { bytes: 1, contextTokens: 1 }).tokens).toBeUndefined();
+  });
+
   test("of a provider without words is a sentence all the same", () => {
     expect(toError(failure("invalid-request", { message: "" })).message).toBe("The provider refused the request.");
   });

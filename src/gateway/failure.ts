@@ -2,7 +2,7 @@
  * What an upstream's failure means for the call: whether the next endpoint may be tried, and what the caller is told in the end.
  * Upstream texts pass through `clean` here, the only place where they can reach a caller.
  */
-import { GatewayError, type UpstreamFailure } from "../core/error.ts";
+import { GatewayError, type PromptTokens, type UpstreamFailure } from "../core/error.ts";
 import { UpstreamFault } from "../upstream/http.ts";
 
 /** Failures that are the caller's own: another endpoint would say the same. */
@@ -83,16 +83,35 @@ export function conceal(failure: UpstreamFailure, secrets: readonly string[]): U
   };
 }
 
-/** What the caller is told when this failure is the last word. */
-export function toError(failure: UpstreamFailure): GatewayError {
+/** The request that failed and the context it did not fit into. */
+export interface Prompt {
+  readonly bytes: number;
+  readonly contextTokens: number;
+}
+
+/** A text with its JSON around it has about so many bytes to a token. */
+const BYTES_PER_TOKEN = 4;
+/** Media weigh more in bytes than in tokens; clients that drop turns until the prompt fits must not drop them all. */
+const MOST_TIMES_TOO_LONG = 2;
+
+/** A guess at the length of a prompt of which the upstream says only that it is too long. */
+function tokensOf({ bytes, contextTokens: limit }: Prompt): PromptTokens {
+  const used = Math.ceil(bytes / BYTES_PER_TOKEN);
+  return { used: Math.max(limit + 1, Math.min(used, limit * MOST_TIMES_TOO_LONG)), limit };
+}
+
+/** What the caller is told when this failure is the last word. `prompt`: for an overflow of which the upstream told no numbers. */
+export function toError(failure: UpstreamFailure, prompt?: Prompt): GatewayError {
   const detail = clean(`upstream ${failure.status} ${failure.code ?? ""}: ${failure.message}`);
   const message = clean(failure.message) || "The provider refused the request.";
   const param = failure.param && clean(failure.param);
   switch (failure.kind) {
     case "invalid-request":
       return new GatewayError("invalid_request", message, { param, detail, status: callersStatus(failure.status) });
-    case "context-length":
-      return new GatewayError("invalid_request", message, { param, detail, reason: "context-length" });
+    case "context-length": {
+      const tokens = prompt && tokensOf(prompt);
+      return new GatewayError("invalid_request", message, { param, detail, reason: "context-length", tokens });
+    }
     case "content-filter":
       return new GatewayError("invalid_request", message, { param, detail, reason: "content-filter" });
     case "too-large":

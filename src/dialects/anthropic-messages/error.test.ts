@@ -73,8 +73,8 @@ test("waiting times are whole seconds, rounded up, at least one", () => {
 });
 
 test("a prompt that does not fit is said in the words that clients parse", () => {
-  const told = (message: string) => {
-    const error = new GatewayError("invalid_request", message, { reason: "context-length" });
+  const told = (message: string, tokens?: { used: number; limit: number }) => {
+    const error = new GatewayError("invalid_request", message, { reason: "context-length", tokens });
     return (dialect.encodeError(error, "r").body.error as { message: string }).message;
   };
   expect(
@@ -85,4 +85,9 @@ test("a prompt that does not fit is said in the words that clients parse", () =>
   );
   expect(told("prompt is too long: 5 tokens > 4 maximum")).toBe("prompt is too long: 5 tokens > 4 maximum");
   expect(told("Your input exceeds the context window of this model.")).toBe("prompt is too long");
+  const guess = { used: 210_000, limit: 200_000 };
+  for (const message of ["Your input exceeds the context window of this model.", "prompt is too long"]) {
+    expect(told(message, guess)).toBe("prompt is too long: 210000 tokens > 200000 maximum");
+  }
+  expect(told("prompt is too long: 5 tokens > 4 maximum", guess)).toBe("prompt is too long: 5 tokens > 4 maximum");
 });

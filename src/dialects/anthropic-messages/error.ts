@@ -93,23 +93,26 @@ function plainFailure(status: number, body: string): UpstreamFailure {
 /** Whole numbers with or without thousands separators. */
 const NUMBER = /\d{1,3}(?:,\d{3})+|\d+/g;
 
-/** The overflow sentence that clients of this API parse, with the numbers where the upstream told them. */
-function overflowMessage(message: string): string {
-  if (/prompt is too long|exceed context limit/.test(message)) return message;
+/** The overflow sentence that clients of this API parse, with the upstream's numbers or, where it told none, the gateway's. */
+function overflowMessage({ message, tokens: guess }: GatewayError): string {
+  if (/prompt is too long: \d|exceed context limit: \d/.test(message)) return message;
   const numbers = [...message.matchAll(NUMBER)]
     .map((match) => ({ value: Number(match[0].replaceAll(",", "")), at: match.index }))
     .filter((number) => number.value >= 256);
   const word = message.search(/maximum|limit|allowed/i);
   const limit = numbers.find((number) => word >= 0 && number.at > word) ?? numbers[0];
   const over = numbers.filter((number) => limit && number.value > limit.value);
-  if (!limit || over.length === 0) return "prompt is too long";
-  const tokens = Math.max(...over.map((number) => number.value));
-  return `prompt is too long: ${tokens} tokens > ${limit.value} maximum`;
+  if (limit && over.length > 0) return tooLong(Math.max(...over.map((number) => number.value)), limit.value);
+  return guess ? tooLong(guess.used, guess.limit) : "prompt is too long";
+}
+
+function tooLong(tokens: number, limit: number): string {
+  return `prompt is too long: ${tokens} tokens > ${limit} maximum`;
 }
 
 /** The envelope's document. The gateway's own code stands in `details.error_code`, where SDKs look for one. */
 export function errorDocument(error: GatewayError, requestId: string): JsonObject {
-  const message = error.reason === "context-length" ? overflowMessage(error.message) : error.message;
+  const message = error.reason === "context-length" ? overflowMessage(error) : error.message;
   return {
     type: "error",
     error: { type: BY_CODE[error.code], message, details: { error_code: error.code } },

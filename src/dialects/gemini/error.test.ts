@@ -104,14 +104,16 @@ describe("an error for a caller", () => {
   });
 
   test("a prompt that is too long is said in the API's own words", () => {
-    const long = (message: string) =>
-      (
-        gemini.encodeError(new GatewayError("invalid_request", message, { reason: "context-length" }), id).body
-          .error as { message: string }
-      ).message;
+    const long = (message: string, tokens?: { used: number; limit: number }) => {
+      const error = new GatewayError("invalid_request", message, { reason: "context-length", tokens });
+      return (gemini.encodeError(error, id).body.error as { message: string }).message;
+    };
     expect(long("prompt is too long: 210000 tokens > 200000 maximum")).toBe(
       "The input token count (210000) exceeds the maximum number of tokens allowed (200000).",
     );
     expect(long("Too long.")).toBe("The input token count exceeds the maximum number of tokens allowed. Too long.");
+    expect(long("Too long.", { used: 210_000, limit: 200_000 })).toBe(
+      "The input token count (210000) exceeds the maximum number of tokens allowed (200000).",
+    );
   });
 });

@@ -120,9 +120,10 @@ function statusName(status: number): string {
   return STATUS_NAMES[status] ?? (status >= 500 ? "INTERNAL" : "INVALID_ARGUMENT");
 }
 
-/** The API's own sentence for a prompt that is too long, with the numbers where the message holds them. */
-function overflowMessage(message: string): string {
-  const [sent, most] = (message.match(/\d{3,}/g) ?? []).map(Number).sort((a, b) => b - a);
+/** The API's own sentence for a prompt that is too long, with the upstream's numbers or, where it told none, the gateway's. */
+function overflowMessage({ message, tokens }: GatewayError): string {
+  const told = (message.match(/\d{3,}/g) ?? []).map(Number).sort((a, b) => b - a);
+  const [sent, most] = told.length > 1 ? told : [tokens?.used, tokens?.limit];
   if (sent === undefined || most === undefined) {
     return `The input token count exceeds the maximum number of tokens allowed. ${message}`.trim();
   }
@@ -145,7 +146,7 @@ function errorBody(error: GatewayError, requestId: string): JsonObject {
     details.push({ "@type": `${TYPE}RetryInfo`, retryDelay: `${waitSeconds(error.retryAfterMs)}s` });
   }
   details.push({ "@type": `${TYPE}RequestInfo`, requestId });
-  const message = error.reason === "context-length" ? overflowMessage(error.message) : error.message;
+  const message = error.reason === "context-length" ? overflowMessage(error) : error.message;
   return { error: { code: error.status, message, status: statusName(error.status), details } };
 }
 
