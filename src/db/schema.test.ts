@@ -3,6 +3,7 @@
  * They stand for the promise that code, documents and database speak of the same tables.
  */
 import { beforeAll, expect, test } from "bun:test";
+import { eq } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/pg-core";
 import { eachDatabase } from "../../test/support/postgres.ts";
 import type { Database } from "./database.ts";
@@ -62,7 +63,8 @@ eachDatabase((store) => {
     const largest = 2n ** 63n - 1n;
     await orm
       .insert(schema.workspaces)
-      .values({ id: workspaceId, name: "w", billing: "prepaid", balanceNano: largest });
+      .values({ id: workspaceId, name: "w", billing: "prepaid" });
+    await orm.insert(schema.ledgerAccounts).values({ id: "x", kind: "test", balanceNano: largest });
     const expiresAt = new Date("2031-02-03T04:05:06.789Z");
     await orm.insert(schema.apiKeys).values({
       id: crypto.randomUUID(),
@@ -76,8 +78,8 @@ eachDatabase((store) => {
     });
     await orm.insert(schema.settings).values({ key: "k", value: { list: [1, "two", null] } });
     await orm.insert(schema.settings).values({ key: "text", value: "a string" });
-    const [workspace] = await orm.select().from(schema.workspaces);
-    expect(workspace?.balanceNano).toBe(largest);
+    const [account] = await orm.select().from(schema.ledgerAccounts).where(eq(schema.ledgerAccounts.id, "x"));
+    expect(account?.balanceNano).toBe(largest);
     const [key] = await orm.select().from(schema.apiKeys);
     expect(key).toMatchObject({
       models: ["openai/*", 'with "quotes", commas'],

@@ -4,6 +4,9 @@
  */
 import { sql } from "drizzle-orm";
 import { bigint, boolean, index, integer, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import * as billing from "./schema/billing.ts";
+import * as credits from "./schema/credits.ts";
+import * as ledger from "./schema/ledger.ts";
 
 const nano = (name: string) => bigint(name, { mode: "bigint" });
 const tokens = (name: string) => bigint(name, { mode: "bigint" }).notNull().default(0n);
@@ -15,11 +18,11 @@ export const workspaces = pgTable("workspaces", {
   name: text("name").notNull(),
   plan: text("plan").notNull().default("payg"),
   billing: text("billing", { enum: ["internal", "prepaid"] }).notNull(),
-  balanceNano: nano("balance_nano").notNull().default(0n),
-  grantedNano: nano("granted_nano").notNull().default(0n),
-  usedNano: nano("used_nano").notNull().default(0n),
   createdAt: time("created_at").notNull().defaultNow(),
   suspendedAt: time("suspended_at"),
+  suspendedReason: text("suspended_reason"),
+  budgetNano: nano("budget_nano"),
+  budgetReset: text("budget_reset", { enum: ["daily", "weekly", "monthly"] }),
 });
 
 /** API keys, found by the SHA-256 of the whole key; the key itself is not kept. */
@@ -49,6 +52,16 @@ export const apiKeys = pgTable(
     usedNano: nano("used_nano").notNull().default(0n),
     lastUsedAt: time("last_used_at"),
     deletedAt: time("deleted_at"),
+    /** Globs of provider ids; null allows every provider. */
+    providers: text("providers").array(),
+    /** Addresses and CIDR ranges; null allows every address. */
+    ipAllow: text("ip_allow").array(),
+    /** `{glob, nano}[]`. */
+    modelCaps: jsonb("model_caps"),
+    tpm: integer("tpm"),
+    /** Of the secret before the last rotation. */
+    previousHash: text("previous_hash").unique(),
+    previousExpiresAt: time("previous_expires_at"),
   },
   (table) => [index("api_keys_by_workspace").on(table.workspaceId, table.createdAt)],
 );
@@ -95,6 +108,17 @@ export const requests = pgTable(
     /** The user agent, at most 200 characters. */
     client: text("client"),
     cancelled: boolean("cancelled").notNull().default(false),
+    outcome: text("outcome", { enum: ["posted", "voided", "expired", "refused"] })
+      .notNull()
+      .default("posted"),
+    paidBy: text("paid_by", { enum: ["credit", "allowance", "free", "internal", "none"] })
+      .notNull()
+      .default("credit"),
+    holdNano: nano("hold_nano").notNull().default(0n),
+    lossNano: nano("loss_nano").notNull().default(0n),
+    providerCostNano: nano("provider_cost_nano").notNull().default(0n),
+    clamped: boolean("clamped").notNull().default(false),
+    settlementId: uuid("settlement_id"),
   },
   (table) => [
     index("requests_by_workspace").on(table.workspaceId, table.createdAt.desc()),
@@ -110,4 +134,4 @@ export const settings = pgTable("settings", {
 });
 
 /** Every table, under the name by which code knows it. */
-export const schema = { workspaces, apiKeys, requests, settings };
+export const schema = { workspaces, apiKeys, requests, settings, ...ledger, ...billing, ...credits };

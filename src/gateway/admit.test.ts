@@ -4,12 +4,15 @@
  */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { candidate, principal } from "../../test/support/calls.ts";
+import { candidate, model, principal } from "../../test/support/calls.ts";
+import { type TestWallet, testWallet } from "../../test/support/wallet.ts";
+import type { Principal } from "../core/call.ts";
+import type { Candidate } from "../core/endpoint.ts";
+import type { GatewayError } from "../core/error.ts";
 import type { Capability, Head } from "../core/head.ts";
 import { cost, dollarsToPico, type Nano, nano, type Price, pico } from "../core/money.ts";
 import { emptyUsage, TOKEN_CLASSES, type TokenClass } from "../core/usage.ts";
-import { type Credit, createCredit } from "../ledger/credit.ts";
-import { admit } from "./admit.ts";
+import { type Admission, admit } from "./admit.ts";
 
 const PRICE: Price = { perToken: { input: pico(1000n), output: pico(4000n) } };
 
@@ -20,15 +23,32 @@ function head(over: Partial<Head> = {}): Head {
   return { model: "m", stream: false, candidates: 1, needs: [], wantsStreamUsage: true, ...over };
 }
 
-function rich(): Credit {
-  const credit = createCredit();
-  credit.refresh(principal().workspaceId, nano(10n ** 24n));
-  return credit;
+const RICH = 10n ** 24n;
+/** A Friday. */
+const NOW = Date.UTC(2026, 10, 20, 12);
+
+/** Admits with this much credit, and answers at once as a wallet with slices does. */
+function admitWith(
+  balance: bigint | TestWallet,
+  candidates: readonly Candidate[],
+  asked: Head,
+  bytes: number,
+  over: Partial<Principal> = {},
+): Admission {
+  const wallet = typeof balance === "bigint" ? testWallet(balance) : balance;
+  const scope = { wallet, clockMs: () => NOW };
+  return admit(
+    scope,
+    principal(over),
+    model(candidates.map(({ endpoint }) => endpoint)),
+    candidates,
+    asked,
+    bytes,
+  ) as Admission;
 }
 
 function held(price: Price, bytes: number, over: Partial<Head> = {}, maxOutputTokens = 1000): Nano {
-  return admit(rich(), principal(), [candidate("openai-chat", { price, maxOutputTokens })], head(over), bytes)
-    .amountNano;
+  return admitWith(RICH, [candidate("openai-chat", { price, maxOutputTokens })], head(over), bytes).hold.amountNano;
 }
 
 describe("the amount held", () => {
@@ -89,22 +109,133 @@ describe("the amount held", () => {
       [dear, cheap],
       [cheap, dear],
     ]) {
-      expect(admit(rich(), principal(), all, head(), 0).amountNano).toBe(nano(9000n));
+      expect(admitWith(RICH, all, head(), 0).hold.amountNano).toBe(nano(9000n));
     }
   });
 
-  test("is nothing for the operator's own calls, which are never refused", () => {
-    const own = principal({ billing: "internal" });
-    expect(admit(createCredit(), own, [candidate()], head(), 1_000_000).amountNano).toBe(nano(0n));
+  test("is never refused to the operator's own calls, whatever credit there is", () => {
+    const { hold } = admitWith(0n, [candidate()], head(), 1_000_000, { billing: "internal" });
+    expect(hold.paidBy).toBe("internal");
   });
 });
 
-test("credit that does not cover it is refused with what was needed and what is there", () => {
-  const credit = createCredit();
-  credit.refresh(principal().workspaceId, nano(1_000_000n));
-  const work = () => admit(credit, principal(), [candidate()], head(), 100);
-  expect(work).toThrow("may cost up to $0.0041, and $0.001 of credit is available");
-  expect(credit.available(principal().workspaceId)).toBe(nano(1_000_000n));
+function refusal(work: () => unknown): GatewayError {
+  try {
+    work();
+  } catch (error) {
+    return error as GatewayError;
+  }
+  throw new Error("it was admitted");
+}
+
+describe("credit that does not cover the whole", () => {
+  // 100 bytes at 1000 and at most 1000 tokens out at 4000: 100 + 4000 thousandths.
+  const one = [candidate("openai-chat", { price: PRICE, maxOutputTokens: 1000 })];
+
+  test("is refused where the caller named an output limit, with what was needed and what is there", () => {
+    const error = refusal(() => admitWith(4099n, one, head({ maxOutputTokens: 1000 }), 100));
+    expect(error.code).toBe("insufficient_credit");
+    expect(error.message).toContain("may cost up to $0.0000041, and $0.000004099 of credit is available");
+  });
+
+  test("lowers the output limit where the caller named none, to what is affordable", () => {
+    const { hold, outputLimit } = admitWith(2100n, one, head(), 100);
+    expect(hold.amountNano).toBe(nano(2100n));
+    expect(outputLimit).toBe(500);
+  });
+
+  test("lowers it for the dearest of the candidates, and for each of several answers", () => {
+    const dear = candidate("openai-chat", { price: { perToken: { input: pico(1000n), output: pico(8000n) } } });
+    expect(admitWith(4100n, [...one, dear], head(), 100).outputLimit).toBe(500);
+    expect(admitWith(4100n, one, head({ candidates: 2 }), 100).outputLimit).toBe(500);
+  });
+
+  test("is refused below a floor, saying what the floor needs", () => {
+    expect(admitWith(100n + 4n * 256n, one, head(), 100).outputLimit).toBe(256);
+    const error = refusal(() => admitWith(99n + 4n * 256n, one, head(), 100));
+    expect(error.code).toBe("insufficient_credit");
+    expect(error.message).toContain("$0.000001124");
+  });
+});
+
+describe("a limit on spending", () => {
+  const one = [candidate("openai-chat", { price: PRICE, maxOutputTokens: 1000 })];
+  const asked = head({ maxOutputTokens: 1000 });
+  const spend = (amount: bigint, reset: "daily" | "weekly" | "monthly" | null = null) => ({
+    nano: nano(amount),
+    reset,
+  });
+
+  test("of a key refuses what would exceed it, and names its period", () => {
+    const error = refusal(() => admitWith(RICH, one, asked, 100, { limit: spend(4000n) }));
+    expect(error).toMatchObject({ code: "key_limit_exceeded", status: 403 });
+    const purse = (reset: "daily" | "weekly" | "monthly" | null) =>
+      admitWith(RICH, one, asked, 100, { limit: spend(5000n, reset) }).hold.keyPurse;
+    const key = `key:${principal().keyId}`;
+    expect([purse(null), purse("daily"), purse("weekly"), purse("monthly")]).toEqual([
+      `${key}:all`,
+      `${key}:2026-11-20`,
+      `${key}:2026-11-16w`,
+      `${key}:2026-11`,
+    ]);
+  });
+
+  test("of a workspace and of a key both hold, for the operator's keys too", () => {
+    const limits = { limit: spend(5000n), budget: spend(4000n) };
+    for (const billing of ["prepaid", "internal"] as const) {
+      const error = refusal(() => admitWith(RICH, one, asked, 100, { ...limits, billing }));
+      expect(error.message).toContain("the workspace's budget");
+    }
+  });
+
+  test("lowers the output limit as credit does", () => {
+    expect(admitWith(RICH, one, head(), 100, { limit: spend(2100n) }).outputLimit).toBe(500);
+    expect(admitWith(RICH, one, head(), 100, { billing: "internal", budget: spend(2100n) }).outputLimit).toBe(500);
+  });
+
+  test("for one call of a model refuses or lowers, whatever credit there is", () => {
+    const modelCaps = [
+      { glob: "other", capNano: nano(1n) },
+      { glob: "m*", capNano: nano(2100n) },
+    ];
+    expect(admitWith(RICH, one, head(), 100, { modelCaps }).outputLimit).toBe(500);
+    expect(refusal(() => admitWith(RICH, one, asked, 100, { modelCaps })).code).toBe("key_limit_exceeded");
+    expect(refusal(() => admitWith(RICH, one, asked, 100, { modelCaps, billing: "internal" })).code).toBe(
+      "key_limit_exceeded",
+    );
+  });
+});
+
+describe("a plan's requests", () => {
+  const one = [candidate("openai-chat", { price: PRICE, maxOutputTokens: 1000 })];
+  const terms = { id: "plan", includedPerDay: 2 };
+
+  test("pay before credit does, and credit pays when they are used up", async () => {
+    const wallet = testWallet(5000n);
+    const payers: string[] = [];
+    for (let call = 0; call < 3; call++)
+      payers.push((await admitWith(wallet, one, head(), 100, { terms })).hold.paidBy);
+    expect(payers).toEqual(["allowance", "allowance", "credit"]);
+    const error = await (admitWith(wallet, one, head(), 100, { terms }) as unknown as Promise<Admission>).catch(
+      (e) => e,
+    );
+    expect(error.code).toBe("insufficient_credit");
+  });
+
+  test("are counted by the day", async () => {
+    const { hold } = await admitWith(5000n, one, head(), 100, { terms });
+    expect(hold.countPurse).toBe(`included:${principal().workspaceId}:2026-11-20`);
+  });
+
+  test("of free models have a count of their own, after which the day is over", () => {
+    const free = [candidate("openai-chat", { price: { perToken: { input: pico(0n), output: pico(0n) } } })];
+    const wallet = testWallet(0n);
+    const limited = { terms: { id: "plan", includedPerDay: 0, freePerDay: 1 } };
+    expect(admitWith(wallet, free, head(), 100, limited).hold.paidBy).toBe("free");
+    const error = refusal(() => admitWith(wallet, free, head(), 100, limited));
+    expect(error).toMatchObject({ code: "rate_limit_exceeded", retryAfterMs: 12 * 3_600_000 });
+    expect(admitWith(wallet, free, head(), 100).hold.countPurse).toBeUndefined();
+  });
 });
 
 const picos = fc.bigInt({ min: 0n, max: 10n ** 9n }).map(pico);

@@ -37,7 +37,7 @@ export async function count(gateway: Gateway, visit: Visit): Promise<Response> {
     const head = dialect.peek(body, visit.path);
     const model = resolveModel(gateway.catalog, head.model, principal);
     const request = dialect.decodeRequest(body, visit.path);
-    const candidates = route(head, model, dialect.id);
+    const candidates = route(head, model, dialect.id, principal.providers);
     const tokens = (await ask(gateway, visit, candidates, request, id)) ?? (await estimate(request));
     return Response.json(counting.encode(tokens), { headers: commonHeaders(id) });
   } catch (thrown) {

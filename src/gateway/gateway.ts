@@ -9,7 +9,8 @@ import type { Nano } from "../core/money.ts";
 import type { Framing, PathFacts } from "../dialects/dialect.ts";
 import type { AnyDialect } from "../dialects/index.ts";
 import type { Authenticator } from "../identity/authenticate.ts";
-import type { Credit } from "../ledger/credit.ts";
+import type { Wallet } from "../ledger/wallet.ts";
+import type { RateLimiter } from "../limits/limiter.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { Recorder } from "../usage/recorder.ts";
 import type { AttemptLimits, AttemptScope } from "./attempt.ts";
@@ -26,6 +27,8 @@ export interface Visit {
   readonly request: Request;
   /** The key, from whichever carrier held it. */
   readonly credential: string | undefined;
+  /** Where the caller comes from; undefined when it cannot be told. Costs something, so it is asked only when needed. */
+  clientAddress(): string | undefined;
   /** Tells the server that the body is in, so that its deadline no longer applies. */
   bodyRead(): void;
 }
@@ -37,7 +40,8 @@ export interface GatewaySettings {
   readonly catalog: Catalog;
   readonly providers: readonly Provider[];
   readonly authenticator: Authenticator;
-  readonly credit: Credit;
+  readonly wallet: Wallet;
+  readonly limiter: RateLimiter;
   readonly recorder: Recorder;
   readonly limits: BodyLimits & AttemptLimits & { readonly maxConcurrentCalls: number };
   readonly pumping: Omit<PumpSettings, "nowMs">;
@@ -49,13 +53,17 @@ export interface GatewaySettings {
 
 export interface Gateway {
   readonly catalog: Catalog;
-  readonly credit: Credit;
+  readonly wallet: Wallet;
+  readonly limiter: RateLimiter;
   readonly recorder: Recorder;
   readonly limits: GatewaySettings["limits"];
   readonly memory: BodyMemory;
   readonly attempting: Omit<AttemptScope, "signal" | "attempts">;
   readonly pulse: Pulse;
+  /** Monotonic, for durations. */
   readonly nowMs: () => number;
+  /** Milliseconds since 1970, for periods. */
+  readonly clockMs: () => number;
   readonly logError: LogError;
   readonly logLoss: LogLoss;
   /** Calls that have begun and not ended. */
@@ -74,7 +82,8 @@ export function createGateway(settings: GatewaySettings): Gateway {
   const { limits } = settings;
   const gateway: Gateway = {
     catalog: settings.catalog,
-    credit: settings.credit,
+    wallet: settings.wallet,
+    limiter: settings.limiter,
     recorder: settings.recorder,
     limits,
     memory: { bytes: 0 },
@@ -85,6 +94,7 @@ export function createGateway(settings: GatewaySettings): Gateway {
     },
     pulse: createPulse({ ...settings.pumping, nowMs }),
     nowMs,
+    clockMs: Date.now,
     logError: settings.logError,
     logLoss: settings.logLoss,
     running: 0,
@@ -106,7 +116,7 @@ export function createGateway(settings: GatewaySettings): Gateway {
       const ready = settings.ready();
       if (!ready.ok) throw busy(ready.reason);
     },
-    authenticate: (visit) => settings.authenticator.authenticate(visit.credential),
+    authenticate: (visit) => settings.authenticator.authenticate(visit.credential, visit.clientAddress),
   };
   return gateway;
 }

@@ -3,9 +3,10 @@
  * Counters, memory and credit that leak here would stop the gateway after a while.
  */
 import { describe, expect, test } from "bun:test";
-import { chatStream, chunk, principal, SMALL, streamed } from "../../test/support/calls.ts";
+import { chatStream, chunk, SMALL, streamed } from "../../test/support/calls.ts";
 import { KEY, type TestGateway, testGateway } from "../../test/support/gateway.ts";
 import { expectNothingLeft, until } from "../../test/support/tcp-upstream.ts";
+import { listRecorder } from "../../test/support/wallet.ts";
 import { collectLosses } from "../core/loss.ts";
 import { nano } from "../core/money.ts";
 import { lossesHeader } from "./respond.ts";
@@ -23,11 +24,11 @@ const REPLY = {
 const BALANCE = 10n ** 15n;
 
 /** Nothing of the call is left: no counter, no memory, no hold. */
-function expectClean({ gateway }: TestGateway, billed = 0n): void {
+function expectClean({ gateway, credit }: TestGateway, billed = 0n): void {
   expect(gateway.running).toBe(0);
   expect(gateway.memory.bytes).toBe(0);
   expect(gateway.pulse.live.size).toBe(0);
-  expect(gateway.credit.available(principal().workspaceId)).toBe(nano(BALANCE - billed));
+  expect(credit.left()).toBe(nano(BALANCE - billed));
 }
 
 describe("a call that is answered whole", () => {
@@ -145,7 +146,7 @@ describe("a call that is refused gives everything back", () => {
     expect(answer.status).toBe(402);
     expect(await answer.text()).toContain("may cost up to");
     expect(one.gateway.running).toBe(0);
-    expect(one.gateway.credit.available(principal().workspaceId)).toBe(nano(5n));
+    expect(one.credit.left()).toBe(nano(5n));
   });
 
   test("with an unknown key, and leaves no record", async () => {
@@ -156,7 +157,7 @@ describe("a call that is refused gives everything back", () => {
     expectClean(one);
   });
 
-  const away = { full: () => true, push() {}, pending: () => undefined, drain: async () => {} };
+  const away = { ...listRecorder([]), full: () => true };
   const busy: [string, Parameters<typeof testGateway>[0]][] = [
     ["the database is away", { over: { ready: () => ({ ok: false, reason: "secret reason" }) } }],
     ["records cannot be written", { over: { recorder: away } }],

@@ -10,11 +10,12 @@ import { attempt } from "./attempt.ts";
 import { parseBody, readBody } from "./body.ts";
 import type { Gateway, Visit } from "./gateway.ts";
 import { type Inquiry, inquire } from "./inquiry.ts";
+import { noPlace, takePlace } from "./limit.ts";
 import { resolveModel } from "./model.ts";
 import { pump } from "./pump.ts";
 import { answerHeaders, refuse } from "./respond.ts";
 import { route } from "./route.ts";
-import { type Call, type Outcome, settle } from "./settle.ts";
+import { type Call, noteAdmitted, type Outcome, settle } from "./settle.ts";
 
 /** Answers one model call. Never rejects. */
 export async function handle(gateway: Gateway, visit: Visit): Promise<Response> {
@@ -28,7 +29,12 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
   gateway.running += 1;
   try {
     gateway.checkCapacity();
-    call.principal = await gateway.authenticate(visit);
+    const known = gateway.authenticate(visit);
+    const principal = known instanceof Promise ? await known : known;
+    call.principal = principal;
+    const place = takePlace(gateway.limiter, principal, declaredBytes(visit.request));
+    call.rate = place instanceof Promise ? await place : place;
+    if (call.rate && !call.rate.ok) throw noPlace(call.rate);
     const bytes = await readBody(visit.request, gateway.limits, gateway.memory);
     call.requestBytes = bytes.length;
     visit.bodyRead();
@@ -36,10 +42,13 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     const head = visit.dialect.peek(body, visit.path);
     call.modelRequested = head.model;
     call.streamed = head.stream;
-    const model = resolveModel(gateway.catalog, head.model, call.principal);
+    const model = resolveModel(gateway.catalog, head.model, principal);
     call.modelId = model.id;
-    const candidates = route(head, model, visit.dialect.id);
-    call.hold = admit(gateway.credit, call.principal, candidates, head, bytes.length);
+    const candidates = route(head, model, visit.dialect.id, call.principal.providers);
+    const admitting = admit(gateway, principal, model, candidates, head, bytes.length);
+    const { hold, outputLimit } = admitting instanceof Promise ? await admitting : admitting;
+    call.hold = hold;
+    noteAdmitted(call, principal, gateway.recorder);
     const { id } = call;
     const createdAt = Math.floor(call.createdAt.getTime() / 1000);
     const { dialect, framing } = visit;
@@ -53,6 +62,7 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
       head,
       shownModel: model.id,
       strict: visit.request.headers.get("x-sluice-strict") === "true",
+      outputLimit,
     };
     const inquiry = inquire(facts, body, visit.path);
     const { signal } = visit.request;
@@ -64,8 +74,12 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     const error = cancelled ? new GatewayError("upstream_unavailable", "The caller left.") : toGatewayError(thrown);
     if (!handedOver) end({ cancelled, error });
     gateway.logError(call, error);
-    return refuse(visit, call.id, error);
+    return refuse(visit, call.id, error, call.rate);
   }
+}
+
+function declaredBytes(request: Request): number {
+  return Number(request.headers.get("content-length") ?? "0") || 0;
 }
 
 /** The response for a call that is being served: streamed through the pump, or whole. */

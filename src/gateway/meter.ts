@@ -12,6 +12,8 @@ export class Meter {
   /** The first content was seen: from here on nothing is retried. */
   started = false;
   finish: FinishReason | undefined;
+  /** The upstream's usage could not be true as it was. */
+  clamped = false;
   failure: UpstreamFailure | undefined;
   upstreamId: string | undefined;
   /** Milliseconds on the gateway's clock. */

@@ -1,6 +1,6 @@
 /**
  * Finds the model that a caller names and checks that its key may call it.
- * Between peek and route on the path of a call; the model list uses the same check to show only what can be called.
+ * Between peek and route on the path of a call; the model list uses the same checks to show only what can be called.
  */
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Principal } from "../core/call.ts";
@@ -8,11 +8,21 @@ import type { Model } from "../core/endpoint.ts";
 import { GatewayError } from "../core/error.ts";
 import { fits } from "../core/glob.ts";
 
-/** Whether the key's list of models, if it has one, holds this model under its id or an alias. */
+/** Whether the lists of models that the key and its plan have, if any, hold this model under its id or an alias. */
 export function mayCall(principal: Principal, model: Model): boolean {
-  const { models } = principal;
-  if (!models) return true;
-  return models.some((glob) => fits(glob, model.id) || model.aliases.some((alias) => fits(glob, alias)));
+  return isListed(principal.models, model) && isListed(principal.terms.models, model);
+}
+
+function isListed(globs: readonly string[] | undefined, model: Model): boolean {
+  if (!globs) return true;
+  return globs.some((glob) => fits(glob, model.id) || model.aliases.some((alias) => fits(glob, alias)));
+}
+
+/** Whether the key may call this model and a provider that serves it: what lists of models show. */
+export function isOffered(principal: Principal, model: Model): boolean {
+  const { providers } = principal;
+  if (!mayCall(principal, model)) return false;
+  return !providers || model.endpoints.some(({ provider }) => providers.some((glob) => fits(glob, provider)));
 }
 
 /** Throws `forbidden`, `model_not_available`, `model_not_allowed`. */
@@ -26,9 +36,13 @@ export function resolveModel(catalog: Catalog, name: string, principal: Principa
     });
   }
   if (!mayCall(principal, model)) {
-    throw new GatewayError("model_not_allowed", `This key may not call the model ${JSON.stringify(model.id)}.`, {
-      param: "model",
-    });
+    throw new GatewayError(
+      "model_not_allowed",
+      `This ${isListed(principal.models, model) ? "plan" : "key"} may not call the model ${JSON.stringify(model.id)}.`,
+      {
+        param: "model",
+      },
+    );
   }
   return model;
 }

@@ -4,13 +4,17 @@
  */
 import type { GatewayError } from "../core/error.ts";
 import type { Loss } from "../core/loss.ts";
+import type { RateDecision } from "../limits/limiter.ts";
 import type { Visit } from "./gateway.ts";
 import type { Inquiry } from "./inquiry.ts";
+import { rateHeaders } from "./limit.ts";
 import type { Call } from "./settle.ts";
 
 /** What browsers may read of an answer; SDKs in the browser need it. */
 const EXPOSED =
-  "x-request-id, request-id, x-sluice-provider, x-sluice-model, x-sluice-cost-usd, x-sluice-losses, retry-after, x-should-retry";
+  "x-request-id, request-id, x-sluice-provider, x-sluice-model, x-sluice-cost-usd, x-sluice-losses, " +
+  "x-sluice-max-output-tokens, retry-after, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, " +
+  "x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
 /** The headers of every answer, whatever route made it. */
 export function commonHeaders(id: string): Record<string, string> {
@@ -42,12 +46,18 @@ export function answerHeaders(inquiry: Inquiry, call: Call, cost: string | undef
     const { losses } = call.served.translation;
     if (losses.length > 0) headers["x-sluice-losses"] = lossesHeader(losses);
   }
+  if (inquiry.outputLimit !== undefined) headers["x-sluice-max-output-tokens"] = String(inquiry.outputLimit);
   if (cost !== undefined) headers["x-sluice-cost-usd"] = cost;
+  if (call.rate?.state) Object.assign(headers, rateHeaders(call.rate.state));
   return headers;
 }
 
-/** An error in the caller's envelope. */
-export function refuse(visit: Visit, id: string, error: GatewayError): Response {
+/** An error in the caller's envelope, with what is left of its limits where they were asked. */
+export function refuse(visit: Visit, id: string, error: GatewayError, rate?: RateDecision): Response {
   const reply = visit.dialect.encodeError(error, id);
-  return Response.json(reply.body, { status: reply.status, headers: { ...commonHeaders(id), ...reply.headers } });
+  const limits = rate?.state ? rateHeaders(rate.state) : {};
+  return Response.json(reply.body, {
+    status: reply.status,
+    headers: { ...commonHeaders(id), ...limits, ...reply.headers },
+  });
 }

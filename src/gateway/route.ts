@@ -4,6 +4,7 @@
  */
 import type { Candidate, Endpoint, Model } from "../core/endpoint.ts";
 import { GatewayError } from "../core/error.ts";
+import { fits } from "../core/glob.ts";
 import type { Capability, Head } from "../core/head.ts";
 import { type Operation, operationOf, type WireFormatId } from "../core/operation.ts";
 import type { DialectId } from "../core/request.ts";
@@ -27,19 +28,22 @@ function missing(endpoint: Endpoint, head: Head): Capability | undefined {
 }
 
 /**
- * The endpoints that can serve this request, best first: by the operator's priority, and within one priority those that
+ * The endpoints that can serve this request, of the providers that the caller's key allows (globs; undefined allows
+ * all), best first: by the operator's priority, and within one priority those that
  * speak the format of the body first, since relayed bytes lose nothing. Equal ones keep the catalogue's order.
- * Throws `no_matching_provider` when none can: for want of an ability, which is named, or because the model is for another
- * operation (an embedding model that is to answer a chat).
+ * Throws `no_matching_provider` when none can: for want of an ability, which is named, because the model is for another
+ * operation (an embedding model that is to answer a chat), or because the key allows none of the model's providers.
  */
-export function route(head: Head, model: Model, dialect: DialectId): Candidate<DialectId>[];
-export function route(head: Head, model: Model, dialect: WireFormatId): Candidate[];
-export function route(head: Head, model: Model, dialect: WireFormatId): Candidate[] {
+export function route(head: Head, model: Model, dialect: DialectId, providers?: Globs): Candidate<DialectId>[];
+export function route(head: Head, model: Model, dialect: WireFormatId, providers?: Globs): Candidate[];
+export function route(head: Head, model: Model, dialect: WireFormatId, providers?: Globs): Candidate[] {
   const operation = operationOf(dialect);
   const wanted = head.shape ?? dialect;
   const able: Candidate[] = [];
   const lacking = new Set<Capability>();
-  for (const endpoint of model.endpoints) {
+  const allowed = model.endpoints.filter(({ provider }) => allows(providers, provider));
+  if (allowed.length === 0 && providers) throw noneAllowed(model);
+  for (const endpoint of allowed) {
     const spoken = speaks(endpoint, wanted, operation);
     if (!spoken) continue;
     const lack = missing(endpoint, head);
@@ -48,6 +52,16 @@ export function route(head: Head, model: Model, dialect: WireFormatId): Candidat
   }
   if (able.length === 0) throw noneFor(model, operation, lacking);
   return able.sort((a, b) => a.endpoint.priority - b.endpoint.priority || rank(a, wanted) - rank(b, wanted));
+}
+
+type Globs = readonly string[] | undefined;
+
+function allows(providers: Globs, provider: string): boolean {
+  return !providers || providers.some((glob) => fits(glob, provider));
+}
+
+function noneAllowed(model: Model): GatewayError {
+  return new GatewayError("no_matching_provider", `This key may not use any provider of ${model.id}.`);
 }
 
 type Shape = NonNullable<Head["shape"]> | WireFormatId;

@@ -4,12 +4,14 @@
  */
 import { describe, expect, test } from "bun:test";
 import { candidate, principal } from "../../test/support/calls.ts";
+import { listRecorder, type TestWallet, testWallet } from "../../test/support/wallet.ts";
 import type { CallRecord } from "../core/call.ts";
 import { GatewayError } from "../core/error.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import { type Nano, nano, pico } from "../core/money.ts";
 import { emptyUsage, type Usage } from "../core/usage.ts";
-import { createCredit, type Hold } from "../ledger/credit.ts";
+import { creditAccount } from "../ledger/books.ts";
+import type { Hold } from "../ledger/wallet.ts";
 import type { Recorder } from "../usage/recorder.ts";
 import type { Served } from "./attempt.ts";
 import { Meter } from "./meter.ts";
@@ -44,12 +46,18 @@ interface Settled {
 
 const BALANCE = 1_000_000n;
 
+function held(wallet: TestWallet, paidBy: Hold["paidBy"], amount: bigint): Hold {
+  const money = paidBy === "credit" ? [{ id: creditAccount(principal().workspaceId), limit: null }] : [];
+  return wallet.hold({ paidBy, wantedNano: nano(amount), leastNano: nano(amount), money }) as Hold;
+}
+
 function settleCall(over: Partial<Call>, outcome: Outcome, holdAmount: bigint | undefined = 1000n): Settled {
-  const credit = createCredit();
+  const wallet = testWallet(BALANCE);
   const payer = over.principal ?? principal();
-  credit.refresh(payer.workspaceId, nano(BALANCE));
-  let hold: Hold | undefined;
-  if (holdAmount !== undefined) hold = credit.hold(payer, nano(holdAmount));
+  const hold =
+    holdAmount === undefined
+      ? undefined
+      : held(wallet, payer.billing === "internal" ? "internal" : "credit", holdAmount);
   const records: CallRecord[] = [];
   const call: Call = {
     id: "req_1",
@@ -67,19 +75,14 @@ function settleCall(over: Partial<Call>, outcome: Outcome, holdAmount: bigint | 
     hold,
     ...over,
   };
-  const recorder: Recorder = {
-    push: (record) => void records.push(record),
-    full: () => false,
-    pending: () => undefined,
-    drain: async () => {},
-  };
+  const recorder = listRecorder(records);
   const losses: Nano[] = [];
   const billed = settle(call, outcome, {
     recorder,
     nowMs: () => 150,
     logLoss: (_, lossNano) => void losses.push(lossNano),
   });
-  return { billed, records, losses, left: credit.available(payer.workspaceId) };
+  return { billed, records, losses, left: wallet.left() };
 }
 
 const done: Outcome = { cancelled: false };
@@ -209,10 +212,9 @@ describe("the record", () => {
 });
 
 test("settling twice bills once", () => {
-  const credit = createCredit();
+  const wallet = testWallet(BALANCE);
   const payer = principal();
-  credit.refresh(payer.workspaceId, nano(BALANCE));
-  const hold = credit.hold(payer, nano(1000n));
+  const hold = held(wallet, "credit", 1000n);
   const call = {
     principal: payer,
     hold,
@@ -223,5 +225,5 @@ test("settling twice bills once", () => {
   const recorder = { push() {} } as unknown as Recorder;
   const settleOnce = () => settle(call as unknown as Call, done, { recorder, nowMs: () => 0, logLoss() {} });
   expect([settleOnce(), settleOnce()]).toEqual([nano(7n), nano(0n)]);
-  expect(credit.available(payer.workspaceId)).toBe(nano(BALANCE - 7n));
+  expect(wallet.left()).toBe(nano(BALANCE - 7n));
 });

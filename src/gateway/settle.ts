@@ -3,13 +3,13 @@
  * Runs exactly once for every call that was admitted, whatever happened to it; nothing else posts a hold.
  */
 import type { AttemptRecord, CallRecord, Principal } from "../core/call.ts";
-import type { Candidate } from "../core/endpoint.ts";
 import type { GatewayError } from "../core/error.ts";
 import type { FinishReason } from "../core/event.ts";
 import { cost, type Nano, ZERO } from "../core/money.ts";
-import { emptyUsage, type Usage } from "../core/usage.ts";
-import type { Hold } from "../ledger/credit.ts";
-import type { Recorder } from "../usage/recorder.ts";
+import { completionTokens, emptyUsage, promptTokens, type Usage } from "../core/usage.ts";
+import type { Hold } from "../ledger/wallet.ts";
+import type { RateDecision } from "../limits/limiter.ts";
+import type { OpenNote, Recorder } from "../usage/recorder.ts";
 import type { Served } from "./attempt.ts";
 
 /** A call under way: what is known of it before it ends. */
@@ -26,7 +26,11 @@ export interface Call {
   modelId?: string;
   streamed: boolean;
   requestBytes: number;
+  /** Its place in the windows of its key. */
+  rate?: RateDecision;
   hold?: Hold;
+  /** In the journal since before the first upstream byte. */
+  note?: OpenNote;
   served?: Served;
 }
 
@@ -46,13 +50,53 @@ export interface SettleScope {
 /** The status of a call whose caller left before the answer, as proxies log it. */
 const CLIENT_CLOSED = 499;
 
+/** What a call comes to, in nano-dollars. */
+interface Bill {
+  readonly costNano: Nano;
+  readonly lossNano: Nano;
+  readonly providerCostNano: Nano;
+}
+
+const NOTHING: Bill = { costNano: ZERO, lossNano: ZERO, providerCostNano: ZERO };
+
+/**
+ * Notes an admitted call, so that a crash cannot lose sight of it: should nothing follow, a start closes it as expired.
+ * Throws `service_unavailable` when no more can be noted; then nothing may be sent.
+ */
+export function noteAdmitted(call: Call, principal: Principal, recorder: Recorder): void {
+  const outcome = { status: 500, errorCode: "internal_error" as const };
+  call.note = recorder.open({ ...recordOf(call, principal, emptyUsage(), NOTHING), ...outcome, outcome: "expired" });
+}
+
 /** Closes the call and returns what was billed. A call without a principal leaves no record. */
 export function settle(call: Call, outcome: Outcome, scope: SettleScope): Nano {
-  const { principal, served } = call;
+  const { principal, served, hold } = call;
   if (!principal) return ZERO;
   const usage = served ? served.meter.usage(call.requestBytes) : emptyUsage();
-  const billed = bill(call, usage, scope);
-  scope.recorder.push({
+  const bill = settleHold(call, usage, scope);
+  const record = recordOf(call, principal, usage, bill);
+  record.status = status(outcome);
+  record.errorCode = outcome.error?.code;
+  record.outcome = !hold ? "refused" : served ? "posted" : "voided";
+  record.cancelled = outcome.cancelled;
+  record.durationMs = Math.round(scope.nowMs() - call.startedMs);
+  scope.recorder.push(record, call.note, hold);
+  settlePlace(call, outcome, usage);
+  return bill.costNano;
+}
+
+/** Failures that are not the caller's give its place back; leaving is the caller's own doing. */
+function settlePlace({ rate, served, principal }: Call, { error, cancelled }: Outcome, usage: Usage): void {
+  if (!rate?.ok) return;
+  if (!served && !cancelled && error && error.fault !== "caller") rate.giveBack();
+  else if (principal?.rate.tpm !== undefined || principal?.terms.tpm !== undefined)
+    rate.correct(promptTokens(usage) + completionTokens(usage));
+}
+
+function recordOf(call: Call, principal: Principal, usage: Usage, bill: Bill): CallRecord {
+  const { served, hold } = call;
+  const endpoint = served?.candidate.endpoint;
+  return {
     id: call.id,
     createdAt: call.createdAt,
     workspaceId: principal.workspaceId,
@@ -62,39 +106,43 @@ export function settle(call: Call, outcome: Outcome, scope: SettleScope): Nano {
     path: served?.translation.path ?? "relay",
     modelRequested: call.modelRequested,
     model: call.modelId,
-    ...place(served?.candidate),
+    provider: endpoint?.provider,
+    endpoint: endpoint?.id,
+    upstreamModel: endpoint?.upstreamModel,
     upstreamId: served?.meter.upstreamId,
     streamed: call.streamed,
-    status: status(outcome),
-    errorCode: outcome.error?.code,
+    status: 200,
     finishReason: served?.meter.finish satisfies FinishReason | undefined,
     usage,
-    costNano: billed,
+    ...bill,
+    outcome: "posted",
+    paidBy: hold?.paidBy ?? "none",
+    holdNano: hold?.amountNano ?? ZERO,
+    clamped: served?.meter.clamped ?? false,
+    keyPurse: hold?.keyPurse,
+    budgetPurse: hold?.budgetPurse,
+    countPurse: hold?.countPurse,
     firstTokenMs: since(call, served?.meter.firstContentAtMs),
-    durationMs: Math.round(scope.nowMs() - call.startedMs),
+    durationMs: 0,
     attempts: call.attempts,
-    losses: [...(served?.translation.losses ?? [])],
+    losses: served ? [...served.translation.losses] : [],
     client: call.client,
-    cancelled: outcome.cancelled,
-  });
-  return billed;
+    cancelled: false,
+  };
 }
 
-function bill(call: Call, usage: Usage, { logLoss }: SettleScope): Nano {
-  if (!call.hold) return ZERO;
-  if (!call.served) {
-    call.hold.void();
-    return ZERO;
+function settleHold(call: Call, usage: Usage, { logLoss }: SettleScope): Bill {
+  const { hold, served } = call;
+  if (!hold) return NOTHING;
+  if (!served) {
+    hold.void();
+    return NOTHING;
   }
-  const { billedNano, lossNano } = call.hold.post(cost(call.served.candidate.endpoint.price, usage));
+  const { price, cost: charged } = served.candidate.endpoint;
+  const full = cost(price, usage);
+  const { billedNano, lossNano } = hold.post(full);
   if (lossNano > 0n) logLoss(call, lossNano);
-  return billedNano;
-}
-
-function place(candidate: Candidate | undefined): Pick<CallRecord, "provider" | "endpoint" | "upstreamModel"> {
-  if (!candidate) return {};
-  const { provider, id, upstreamModel } = candidate.endpoint;
-  return { provider, endpoint: id, upstreamModel };
+  return { costNano: billedNano, lossNano, providerCostNano: charged === price ? full : cost(charged, usage) };
 }
 
 function status(outcome: Outcome): number {

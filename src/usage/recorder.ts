@@ -1,10 +1,12 @@
 /**
- * Writes finished calls to the database in batches: the usage record, the key's use and the workspace's balance in one statement.
+ * Notes calls in the journal and writes finished ones to the database in batches: the record and the money in one statement.
  * Settlement hands records over without waiting; the queue is bounded, and when it is full the gateway refuses new work.
  */
 import type { SQL } from "bun";
 import type { CallRecord } from "../core/call.ts";
-import { type Nano, nano } from "../core/money.ts";
+import { GatewayError } from "../core/error.ts";
+import { type Journal, JournalFull, type Note, type Shape } from "./journal.ts";
+import { rowText, shapeKey, shapeText, WRITE_CALLS } from "./row.ts";
 
 const MAX_QUEUED = 20_000;
 const MAX_BATCH = 1000;
@@ -12,10 +14,26 @@ const MAX_BATCH = 1000;
 const FLUSH_AFTER_MS = 100;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5000;
+/** Shapes that are remembered; callers choose model names, so there is no end to them. */
+const MAX_SHAPES = 10_000;
+
+/** What the recorder tells of a hold whose cost is in the database. */
+export interface Settled {
+  readonly nodeId: string;
+  written(): void;
+}
+
+/** A call that was noted before its first upstream byte. */
+export type OpenNote = Note;
 
 export interface Recorder {
-  /** Takes a finished call. Never blocks, never throws. */
-  push(record: CallRecord): void;
+  /**
+   * Notes that a call begins to cost: from here on a start after a crash finds it, and closes it as `expired`.
+   * `record` is what is written then. Throws `service_unavailable` when there is no room.
+   */
+  open(record: CallRecord): OpenNote;
+  /** Takes a finished call. It is in the journal when this returns. Never blocks, never throws. */
+  push(record: CallRecord, open?: OpenNote, hold?: Settled): void;
   /** True when no more work should be taken on: the database has not kept up. */
   full(): boolean;
   /** A record that is not in the database yet. */
@@ -24,21 +42,29 @@ export interface Recorder {
   drain(timeoutMs: number): Promise<void>;
 }
 
-/** What a written batch did to a workspace. */
-export interface Settled {
-  workspaceId: string;
-  balanceNano: Nano;
-  /** What the batch's calls cost: so much of what was billed here is in the balance now, whether this write or an earlier try put it there. */
-  settledNano: Nano;
+interface Queued {
+  readonly record: CallRecord;
+  readonly shape: Shape;
+  readonly row: string;
+  readonly notes: readonly Note[];
+  readonly nodeId: string;
+  readonly hold: Settled | undefined;
 }
 
-/** A recorder over an open database. `onSettled` sees each workspace whose balance a batch changed. */
+/** Begins the lines of calls under way, of finished ones, and of shapes. */
+export const LINES = { node: "N", shape: "S", open: "O", finished: "R" } as const;
+
+/** A recorder over an open database and an open journal. */
 export function createRecorder(settings: {
-  sql: SQL;
-  onSettled: (settled: Settled) => void;
+  sql: Pick<SQL, "unsafe">;
+  journal: Journal;
+  /** The node that leases are in the name of, for calls without a hold. */
+  nodeId: () => string;
   onError: (error: unknown, queued: number) => void;
 }): Recorder {
-  const queue = new Map<string, CallRecord>();
+  const { sql, journal } = settings;
+  const queue = new Map<string, Queued>();
+  const shapeOf = shapeBook();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let writing = false;
   let retryMs = RETRY_MIN_MS;
@@ -54,8 +80,8 @@ export function createRecorder(settings: {
     writing = true;
     const batch = first(queue.values(), batchSize);
     try {
-      for (const settled of await write(settings.sql, batch)) settings.onSettled(settled);
-      for (const record of batch) queue.delete(record.id);
+      await write(sql, batch);
+      for (const one of batch) finish(one);
       retryMs = RETRY_MIN_MS;
       batchSize = Math.min(MAX_BATCH, batchSize * 2);
       writing = false;
@@ -69,27 +95,84 @@ export function createRecorder(settings: {
     }
   }
 
+  function finish({ record, notes, hold }: Queued): void {
+    queue.delete(record.id);
+    hold?.written();
+    for (const note of notes) journal.done(note);
+  }
+
   /** Should one record be what the database refuses, the others are written around it: in halves, it goes to the end. */
-  function setAside(batch: readonly CallRecord[]): void {
+  function setAside(batch: readonly Queued[]): void {
     batchSize = Math.max(1, batch.length >> 1);
     const [only] = batch;
     if (batch.length > 1 || !only) return;
-    queue.delete(only.id);
-    queue.set(only.id, only);
+    queue.delete(only.record.id);
+    queue.set(only.record.id, only);
+  }
+
+  /** Undefined when the journal has no room: what has happened is then in memory only, until it is written. */
+  function note(kind: string, row: string, shape: Shape): Note | undefined {
+    try {
+      return journal.note(kind + row, shape);
+    } catch (error) {
+      settings.onError(error, queue.size);
+      return undefined;
+    }
   }
 
   return {
-    push(record) {
-      queue.set(record.id, record);
+    open(record) {
+      const shape = shapeOf(record);
+      try {
+        return journal.note(LINES.open + rowText(shape.number, record), shape);
+      } catch (error) {
+        if (error instanceof JournalFull) throw crowded(error);
+        throw error;
+      }
+    },
+    push(record, open, hold) {
+      const shape = shapeOf(record);
+      const row = rowText(shape.number, record);
+      const closing = note(LINES.finished, row, shape);
+      const notes = [open, closing].filter((one) => one !== undefined);
+      queue.set(record.id, { record, shape, row, notes, hold, nodeId: hold?.nodeId ?? settings.nodeId() });
       schedule(FLUSH_AFTER_MS);
     },
-    full: () => queue.size >= MAX_QUEUED,
-    pending: (id) => queue.get(id),
+    full: () => queue.size >= MAX_QUEUED || journal.full(),
+    pending: (id) => queue.get(id)?.record,
     drain: (timeoutMs) => untilEmpty(queue, timeoutMs),
   };
 }
 
-async function untilEmpty(queue: ReadonlyMap<string, CallRecord>, timeoutMs: number): Promise<void> {
+function crowded(cause: JournalFull): GatewayError {
+  return new GatewayError(
+    "service_unavailable",
+    "The gateway cannot take on more work at the moment. Try again shortly.",
+    {
+      detail: cause.message,
+      retryAfterMs: 2000,
+      cause,
+    },
+  );
+}
+
+/** Gives each shape its number and line, made once. */
+function shapeBook(): (record: CallRecord) => Shape {
+  const known = new Map<string, Shape>();
+  let count = 0;
+  return (record) => {
+    const key = shapeKey(record);
+    const found = known.get(key);
+    if (found) return found;
+    if (known.size >= MAX_SHAPES) known.clear();
+    const number = ++count;
+    const shape = { number, line: LINES.shape + shapeText(number, record) };
+    known.set(key, shape);
+    return shape;
+  };
+}
+
+async function untilEmpty(queue: ReadonlyMap<string, Queued>, timeoutMs: number): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (queue.size > 0) {
     if (performance.now() > deadline) throw new Error(`${queue.size} usage records could not be written in time`);
@@ -97,173 +180,33 @@ async function untilEmpty(queue: ReadonlyMap<string, CallRecord>, timeoutMs: num
   }
 }
 
-function first<T>(values: Iterable<T>, count: number): T[] {
-  const found: T[] = [];
+/** The first of them, as long as they were held by one node. */
+function first(values: Iterable<Queued>, count: number): Queued[] {
+  const found: Queued[] = [];
   for (const value of values) {
-    if (found.length === count) break;
+    if (found.length === count || (found[0] && found[0].nodeId !== value.nodeId)) break;
     found.push(value);
   }
   return found;
 }
 
-const MAX_TEXT = 500;
-
-/** Text as Postgres can hold it: no NUL, no lone surrogates, bounded. One bad name must not block the queue. */
-function plain(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  if (text.length <= MAX_TEXT && !text.includes("\0") && text.isWellFormed()) return text;
-  return text.slice(0, MAX_TEXT).replaceAll("\0", "").toWellFormed();
+async function write(sql: Pick<SQL, "unsafe">, batch: readonly Queued[]): Promise<void> {
+  const shapes = new Set<Shape>();
+  for (const { shape } of batch) shapes.add(shape);
+  await writeCalls(
+    sql,
+    batch[0]?.nodeId ?? "",
+    [...shapes].map((shape) => shape.line.slice(1)),
+    batch.map(({ row }) => row),
+  );
 }
 
-/** What many calls of a batch have in common. It is sent once for all of them: reading JSON is most of the database's work. */
-function toShape(record: CallRecord) {
-  return {
-    workspace_id: record.workspaceId,
-    key_id: record.keyId,
-    surface: record.surface,
-    dialect: record.dialect,
-    path: record.path,
-    model_requested: plain(record.modelRequested),
-    model: plain(record.model),
-    provider: record.provider,
-    endpoint: plain(record.endpoint),
-    upstream_model: plain(record.upstreamModel),
-    streamed: record.streamed,
-    status: integer(record.status),
-    error_code: record.errorCode,
-    finish_reason: record.finishReason,
-    usage_source: record.usage.source,
-    losses: record.losses.map((loss) => ({ ...loss, field: plain(loss.field) })),
-    client: plain(record.client),
-    cancelled: record.cancelled,
-  };
-}
-
-const MAX_INTEGER = 2 ** 31 - 1;
-
-/** A number as an integer column can hold it. */
-function integer(value: number): number {
-  return Number.isNaN(value) ? 0 : Math.round(Math.min(Math.max(value, 0), MAX_INTEGER));
-}
-
-const MAX_NANO = 2n ** 62n;
-
-function money(amount: bigint): string {
-  return String(amount > MAX_NANO ? MAX_NANO : amount);
-}
-
-/** What is a call's own. Counts of zero are left out. */
-function toRow(record: CallRecord, shape: number) {
-  const { usage } = record;
-  return {
-    shape,
-    id: record.id,
-    created_ms: record.createdAt.getTime(),
-    upstream_id: plain(record.upstreamId),
-    tokens_input: integer(usage.input) || undefined,
-    tokens_cache_read: integer(usage.cacheRead) || undefined,
-    tokens_cache_write_5m: integer(usage.cacheWrite5m) || undefined,
-    tokens_cache_write_1h: integer(usage.cacheWrite1h) || undefined,
-    tokens_output: integer(usage.output) || undefined,
-    tokens_thinking: integer(usage.thinking) || undefined,
-    tokens_image_input: integer(usage.imageInput) || undefined,
-    tokens_image_output: integer(usage.imageOutput) || undefined,
-    tokens_audio_input: integer(usage.audioInput) || undefined,
-    tokens_audio_output: integer(usage.audioOutput) || undefined,
-    web_searches: integer(usage.webSearches) || undefined,
-    cost_nano: money(record.costNano),
-    first_token_ms: record.firstTokenMs === undefined ? undefined : integer(record.firstTokenMs),
-    duration_ms: integer(record.durationMs),
-    attempts: record.attempts.map((one) => ({ ...one, reason: plain(one.reason), endpoint: plain(one.endpoint) })),
-  };
-}
-
-const SHAPE: Readonly<Record<keyof ReturnType<typeof toShape>, string>> = {
-  workspace_id: "uuid",
-  key_id: "uuid",
-  surface: "text",
-  dialect: "text",
-  path: "text",
-  model_requested: "text",
-  model: "text",
-  provider: "text",
-  endpoint: "text",
-  upstream_model: "text",
-  streamed: "boolean",
-  status: "integer",
-  error_code: "text",
-  finish_reason: "text",
-  usage_source: "text",
-  losses: "jsonb",
-  client: "text",
-  cancelled: "boolean",
-};
-const ROW: Readonly<Record<keyof ReturnType<typeof toRow>, string>> = {
-  shape: "bigint",
-  id: "text",
-  created_ms: "double precision",
-  upstream_id: "text",
-  tokens_input: "bigint",
-  tokens_cache_read: "bigint",
-  tokens_cache_write_5m: "bigint",
-  tokens_cache_write_1h: "bigint",
-  tokens_output: "bigint",
-  tokens_thinking: "bigint",
-  tokens_image_input: "bigint",
-  tokens_image_output: "bigint",
-  tokens_audio_input: "bigint",
-  tokens_audio_output: "bigint",
-  web_searches: "bigint",
-  cost_nano: "bigint",
-  first_token_ms: "integer",
-  duration_ms: "integer",
-  attempts: "jsonb",
-};
-
-const columns = (types: Readonly<Record<string, string>>) =>
-  Object.entries(types)
-    .map(([name, type]) => `${name} ${type}`)
-    .join(", ");
-const OWN = Object.keys(ROW).filter((name) => name !== "shape" && name !== "created_ms");
-/** Counts of zero are left out of what is sent. */
-const VALUES = OWN.map((name) => (/^tokens_|^web_searches$/.test(name) ? `coalesce(${name}, 0)` : name));
-const SHARED = Object.keys(SHAPE).join(", ");
-
-/** One statement, so that a record and the balance it changes are written together or not at all; a repeated record changes nothing. */
-const WRITE = `
-  with shapes as (
-    select * from rows from (json_to_recordset($1::text::json) as (${columns(SHAPE)}))
-      with ordinality as s(${SHARED}, shape)),
-  incoming as (select * from json_to_recordset($2::text::json) as r(${columns(ROW)})),
-  inserted as (
-    insert into requests (${SHARED}, created_at, ${OWN.join(", ")})
-    select ${SHARED}, to_timestamp(created_ms / 1000), ${VALUES.join(", ")} from incoming join shapes using (shape)
-    on conflict (id) do nothing returning id, key_id, cost_nano),
-  keys as (
-    update api_keys k set used_nano = k.used_nano + s.total, last_used_at = now()
-    from (select key_id, sum(cost_nano)::bigint as total from inserted group by key_id) s where k.id = s.key_id returning 1)
-  update workspaces w set balance_nano = w.balance_nano - s.total, used_nano = w.used_nano + s.total
-  from (
-    select workspace_id, sum(i.cost_nano)::bigint as settled, coalesce(sum(n.cost_nano), 0)::bigint as total
-    from incoming i join shapes using (shape) left join inserted n on n.id = i.id group by workspace_id) s
-  where w.id = s.workspace_id returning w.id, w.balance_nano, s.settled`;
-
-async function write(sql: SQL, batch: readonly CallRecord[]): Promise<Settled[]> {
-  const shapes = new Map<string, number>();
-  const lines = batch.map((record) => {
-    const shape = JSON.stringify(toShape(record));
-    let number = shapes.get(shape);
-    if (number === undefined) {
-      number = shapes.size + 1;
-      shapes.set(shape, number);
-    }
-    return toRow(record, number);
-  });
-  const parameters = [`[${[...shapes.keys()].join(",")}]`, JSON.stringify(lines)];
-  const rows = (await sql.unsafe(WRITE, parameters)) as Record<string, unknown>[];
-  return rows.map((row) => ({
-    workspaceId: row.id as string,
-    balanceNano: nano(BigInt(row.balance_nano as bigint)),
-    settledNano: nano(BigInt(row.settled as bigint)),
-  }));
+/** Writes rows and books them. Rows that are there already change nothing. */
+export async function writeCalls(
+  sql: Pick<SQL, "unsafe">,
+  nodeId: string,
+  shapes: readonly string[],
+  rows: readonly string[],
+): Promise<void> {
+  await sql.unsafe(WRITE_CALLS, [`[${shapes.join(",")}]`, `[${rows.join(",")}]`, nodeId, Bun.randomUUIDv7()]);
 }

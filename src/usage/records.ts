@@ -31,6 +31,7 @@ export async function findRecord(
 function toRecord(row: Row): CallRecord {
   const text = (name: string) => (row[name] ?? undefined) as string | undefined;
   const count = (name: string) => Number(row[name] ?? 0);
+  const money = (name: string) => nano(BigInt(row[name] as bigint));
   return {
     id: row.id as string,
     createdAt: row.created_at as Date,
@@ -63,7 +64,13 @@ function toRecord(row: Row): CallRecord {
       webSearches: count("web_searches"),
       source: row.usage_source as CallRecord["usage"]["source"],
     },
-    costNano: nano(BigInt(row.cost_nano as bigint)),
+    costNano: money("cost_nano"),
+    outcome: row.outcome as CallRecord["outcome"],
+    paidBy: row.paid_by as CallRecord["paidBy"],
+    holdNano: money("hold_nano"),
+    lossNano: money("loss_nano"),
+    providerCostNano: money("provider_cost_nano"),
+    clamped: row.clamped as boolean,
     firstTokenMs: row.first_token_ms === null ? undefined : Number(row.first_token_ms),
     durationMs: Number(row.duration_ms),
     attempts: JSON.parse(row.attempts as string) as CallRecord["attempts"],

@@ -7,7 +7,7 @@ import type { CallRecord } from "../../src/core/call.ts";
 import { asObject, type JsonObject } from "../../src/core/json.ts";
 import { nano, type Price, perMillionToPico } from "../../src/core/money.ts";
 import { promptTokens } from "../../src/core/usage.ts";
-import { chatStream, chunk, endpoint, model, principal, sse, streamed } from "../support/calls.ts";
+import { chatStream, chunk, endpoint, model, sse, streamed } from "../support/calls.ts";
 import { expectNothingLeft, until } from "../support/tcp-upstream.ts";
 import { documents, MODELS, type ModelName, NAMES, type Stage, says, stage, turn } from "./upstreams.ts";
 
@@ -168,7 +168,7 @@ describe("lesson 13: callers who leave, and upstreams that fail", () => {
     const { costNano, ...record } = only(one);
     expect(record).toMatchObject({ cancelled: true, usage: { source: "estimated", output: 100 } });
     expect(costNano).toBeGreaterThan(0n);
-    expect(one.gateway.credit.available(principal().workspaceId)).toBe(nano(BALANCE - costNano));
+    expect(one.credit.left()).toBe(nano(BALANCE - costNano));
   });
 
   test("an upstream that fails before it says anything costs nothing, and no credit stays held", async () => {
@@ -183,7 +183,7 @@ describe("lesson 13: callers who leave, and upstreams that fail", () => {
       await answer.text();
       expect(answer.status).toBe(503);
       expect(only(one).costNano).toBe(nano(0n));
-      expect(one.gateway.credit.available(principal().workspaceId)).toBe(nano(BALANCE));
+      expect(one.credit.left()).toBe(nano(BALANCE));
     }
   });
 });

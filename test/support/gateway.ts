@@ -6,18 +6,20 @@ import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CallRecord, Principal } from "../../src/core/call.ts";
 import type { Model } from "../../src/core/endpoint.ts";
 import { GatewayError } from "../../src/core/error.ts";
-import { nano } from "../../src/core/money.ts";
 import { createGateway, type Gateway, type GatewaySettings } from "../../src/gateway/gateway.ts";
 import type { Authenticator } from "../../src/identity/authenticate.ts";
-import { createCredit } from "../../src/ledger/credit.ts";
+import { createMemoryLimiter } from "../../src/limits/memory.ts";
 import { answerModelApi } from "../../src/surfaces/index.ts";
 import { locate } from "../../src/surfaces/url.ts";
 import { endpoint, httpUpstream, model, principal, provider } from "./calls.ts";
+import { listRecorder, type TestWallet, testWallet } from "./wallet.ts";
 
 export const KEY = "the-key";
 
 export interface TestGateway {
   readonly gateway: Gateway;
+  /** The credit of its only workspace. */
+  readonly credit: TestWallet;
   readonly records: CallRecord[];
   readonly logged: GatewayError[];
   /** Sends a request through the surfaces; a JSON body makes it a POST. */
@@ -27,6 +29,7 @@ export interface TestGateway {
 export interface GatewayOptions {
   upstream?: (request: Request) => Response | Promise<Response>;
   principal?: Partial<Principal>;
+  clientAddress?: string;
   /** In nano-dollars. */
   balance?: bigint;
   models?: Model[];
@@ -53,8 +56,7 @@ function catalogOf(models: Model[]): Catalog {
 export function testGateway(options: GatewayOptions = {}): TestGateway {
   const upstream = options.upstream ?? (() => new Response(null, { status: 500 }));
   const payer = principal(options.principal);
-  const credit = createCredit();
-  credit.refresh(payer.workspaceId, nano(options.balance ?? 10n ** 15n));
+  const credit = testWallet(options.balance ?? 10n ** 15n);
   const records: CallRecord[] = [];
   const logged: GatewayError[] = [];
   const authenticator: Authenticator = {
@@ -68,13 +70,9 @@ export function testGateway(options: GatewayOptions = {}): TestGateway {
     catalog: catalogOf(options.models ?? [model([endpoint()], { aliases: ["vendor/m"] })]),
     providers: [provider("p", httpUpstream(upstream))],
     authenticator,
-    credit,
-    recorder: {
-      push: (record) => void records.push(record),
-      full: () => false,
-      pending: (id) => records.find((record) => record.id === id),
-      drain: async () => {},
-    },
+    wallet: credit,
+    limiter: createMemoryLimiter({ nowMs: () => performance.now() }),
+    recorder: listRecorder(records),
     limits: LIMITS,
     pumping: { keepAliveMs: 60_000, writeStallMs: 60_000 },
     ready: () => ({ ok: true }),
@@ -88,7 +86,10 @@ export function testGateway(options: GatewayOptions = {}): TestGateway {
       ...(body === undefined ? {} : { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) }),
       ...init,
     });
-    return answerModelApi(gateway, request, locate(request.url), { bodyRead() {} });
+    return answerModelApi(gateway, request, locate(request.url), {
+      bodyRead() {},
+      clientAddress: () => options.clientAddress,
+    });
   };
-  return { gateway, records, logged, ask };
+  return { gateway, credit, records, logged, ask };
 }
