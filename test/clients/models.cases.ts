@@ -101,6 +101,15 @@ describe("Codex", () => {
     expect(entry).toMatchObject({ display_name: "Simulated", context_window: 200_000, input_modalities: ["text"] });
   });
 
+  test("gets a prompt that says what only its own would: how it patches, checks, obeys projects and shows answers", async () => {
+    const { models } = await ask();
+    for (const { base_instructions } of models) {
+      for (const fact of ["*** Begin Patch", "AGENTS.md", "sandbox", "src/app.ts:42"]) {
+        expect(base_instructions).toContain(fact);
+      }
+    }
+  });
+
   const smallest = "../shared/clients/codex-model-catalog-min.json";
   test.skipIf(!existsSync(smallest) && !process.env.CI)("finds every field that it needs, of its type", async () => {
     const needed = (JSON.parse(readFileSync(smallest, "utf8")) as { models: [JsonObject] }).models[0];
