@@ -5,7 +5,13 @@
 import { dollarsToNano } from "../core/money.ts";
 import { buildBilling, isLiveKey } from "./billing.ts";
 import { buildQuirks } from "./quirks.ts";
-import type { FileSettings, ModelSettings, PriceSettings, ProviderSettings } from "./schema.ts";
+import {
+  BUILT_IN_PLAN,
+  type FileSettings,
+  type ModelSettings,
+  type PriceSettings,
+  type ProviderSettings,
+} from "./schema.ts";
 import type {
   Config,
   EndpointConfig,
@@ -37,10 +43,11 @@ export function buildConfig(
     brand: { name: settings.brand.name, keyPrefix: settings.brand.key_prefix },
     providers,
     models: settings.models.map(buildModel),
-    plans: settings.plans.map(buildPlan),
+    plans: buildPlans(settings),
     defaults: {
       plan: settings.defaults.plan,
       welcomeCreditNano: dollarsToNano(settings.defaults.welcome_credit_usd),
+      welcomeCreditExpiresDays: settings.defaults.welcome_credit_expires_days,
     },
     limits: buildLimits(settings.limits),
     timeouts: buildTimeouts(settings.timeouts),
@@ -167,12 +174,24 @@ function buildPrice(price: PriceSettings): PriceConfig {
   };
 }
 
-function buildPlan(plan: FileSettings["plans"][number]): PlanConfig {
+/** The file's plans, and the built-in one unless it is among them. */
+function buildPlans({ plans, defaults }: FileSettings): PlanConfig[] {
+  const freeRequestsPerDay = defaults.free_requests_per_day;
+  const built = plans.map((plan) => buildPlan(plan, freeRequestsPerDay));
+  if (plans.some(({ id }) => id === BUILT_IN_PLAN)) return built;
+  return [...built, { id: BUILT_IN_PLAN, includedRequestsPerDay: 0, freeRequestsPerDay, models: ["*"] }];
+}
+
+function buildPlan(plan: FileSettings["plans"][number], freeRequestsPerDay: number | undefined): PlanConfig {
   return {
     id: plan.id,
+    name: plan.name,
+    description: plan.description,
     rpm: plan.rpm,
     rpd: plan.rpd,
+    tpm: plan.tpm,
     includedRequestsPerDay: plan.included_requests_per_day,
+    freeRequestsPerDay: plan.free_requests_per_day ?? freeRequestsPerDay,
     models: plan.models,
     priceNano: plan.price === undefined ? undefined : dollarsToNano(plan.price),
     priceAnnualNano: plan.price_annual === undefined ? undefined : dollarsToNano(plan.price_annual),

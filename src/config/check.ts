@@ -116,6 +116,8 @@ function checkPlans(tree: JsonObject, report: Report): void {
     const id = asString(plan.id);
     unique(id, [...path, "id"], "the plan id");
     if (id !== undefined) plans.push(id);
+    if (plan.price_annual !== undefined && plan.price === undefined)
+      report([...path, "price"], "is required where there is a price_annual.");
   }
   const chosen = asString(asObject(tree.defaults)?.plan);
   if (chosen === undefined || plans.includes(chosen)) return;

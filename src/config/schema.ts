@@ -30,6 +30,8 @@ const GIBIBYTE = 1024 * MEBIBYTE;
 const HOUR_MS = 3_600_000;
 const MAX_TOKENS = 100_000_000;
 const MAX_REQUESTS = 1_000_000_000;
+const MAX_TOKENS_PER_MINUTE = 1_000_000_000_000;
+const MAX_EXPIRY_DAYS = 3650;
 const MAX_MARGIN_PERCENT = 10_000;
 const NO_PRICE: Price = { perToken: { input: pico(0n), output: pico(0n) } };
 
@@ -165,10 +167,17 @@ const model = group({
 });
 
 const plan = group({
-  id: setting(slug(), "The plan's name, unique in the file."),
+  id: setting(slug(), `The plan's own name, unique in the file. \`${BUILT_IN_PLAN}\` replaces the built-in plan.`),
+  name: setting(text(60), "The name people read, if not the id.").optional(),
+  description: setting(text(500), "A sentence or two about it.").optional(),
   rpm: setting(wholeNumber(1, MAX_REQUESTS), "Requests per minute and key.").optional(),
   rpd: setting(wholeNumber(1, MAX_REQUESTS), "Requests per day and key.").optional(),
+  tpm: setting(wholeNumber(1, MAX_TOKENS_PER_MINUTE), "Tokens per minute and key.").optional(),
   included_requests_per_day: setting(wholeNumber(0, MAX_REQUESTS), "Requests a day that cost no credit.").default(0),
+  free_requests_per_day: setting(
+    wholeNumber(0, MAX_REQUESTS),
+    "Requests of free models a day, if not `defaults.free_requests_per_day`.",
+  ).optional(),
   models: setting(list(modelGlob(), 200), "Globs of the models that the plan opens.").default(["*"]),
   price: setting(dollars("charge"), "Price of a month.").optional(),
   price_annual: setting(dollars("charge"), "Price of a year.").optional(),
@@ -187,6 +196,14 @@ const defaults = group({
     BUILT_IN_PLAN,
   ),
   welcome_credit_usd: setting(dollars("amount"), "Credit that a new workspace is given.").default("0"),
+  welcome_credit_expires_days: setting(
+    wholeNumber(1, MAX_EXPIRY_DAYS),
+    "How many days the welcome credit lasts; without it for ever.",
+  ).optional(),
+  free_requests_per_day: setting(
+    wholeNumber(0, MAX_REQUESTS),
+    "Requests of free models a day and workspace, where its plan does not say; without it there is no limit.",
+  ).optional(),
 });
 
 const limits = group({

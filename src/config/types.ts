@@ -104,17 +104,32 @@ export interface ModelConfig {
 
 export interface PlanConfig {
   readonly id: string;
+  readonly name?: string;
+  readonly description?: string;
   /** Requests per minute; absent means no limit from the plan. */
   readonly rpm?: number;
   /** Requests per day; absent means no limit from the plan. */
   readonly rpd?: number;
+  /** Tokens per minute; absent means no limit from the plan. */
+  readonly tpm?: number;
   readonly includedRequestsPerDay: number;
+  /** Requests of free models a day; absent means no limit. */
+  readonly freeRequestsPerDay?: number;
   /** Globs of the models the plan opens. */
   readonly models: readonly string[];
   /** Per month, in whole cents. */
   readonly priceNano?: Nano;
   /** Per year, in whole cents. */
   readonly priceAnnualNano?: Nano;
+}
+
+/** What a new workspace begins with. */
+export interface DefaultsConfig {
+  /** The id of one of the plans. */
+  readonly plan: string;
+  readonly welcomeCreditNano: Nano;
+  /** Absent: it lasts for ever. */
+  readonly welcomeCreditExpiresDays?: number;
 }
 
 /** Bounds on what callers and upstreams can make the program hold at once. */
@@ -189,8 +204,9 @@ export interface Config {
   /** Those of the file, then those switched on by a variable alone (their id is their type). */
   readonly providers: readonly ProviderConfig[];
   readonly models: readonly ModelConfig[];
+  /** Those of the file, and the built-in one unless the file has one of its name. */
   readonly plans: readonly PlanConfig[];
-  readonly defaults: { readonly plan: string; readonly welcomeCreditNano: Nano };
+  readonly defaults: DefaultsConfig;
   readonly limits: LimitsConfig;
   readonly timeouts: TimeoutsConfig;
   readonly database: DatabaseConfig;
