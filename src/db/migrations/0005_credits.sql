@@ -43,7 +43,7 @@ returns void language plpgsql as $$
 declare
   balance bigint;
 begin
-  select balance_nano into strict balance from ledger_accounts where id = 'credit:' || p_workspace for update;
+  select balance_nano into strict balance from ledger_accounts where id = 'credit:' || p_workspace for no key update;
   insert into credit_lots (id, workspace_id, transaction_id, amount_nano, remaining_nano, expires_at)
   values (p_id, p_workspace, p_transaction, p_amount, least(p_amount, greatest(0, balance)), p_expires);
 end $$;
