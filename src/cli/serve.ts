@@ -7,6 +7,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { type App, openApp } from "../app.ts";
 import type { Config } from "../config.ts";
+import { addressList, clientAddress } from "../identity/address.ts";
 import { parseKey } from "../identity/key.ts";
 import { OPERATOR_WORKSPACE } from "../identity/workspaces.ts";
 import { PROVIDER_TYPES } from "../providers/index.ts";
@@ -28,6 +29,7 @@ export async function startServer(config: Config, log: Log, onFatal?: (reason: s
   const controlToken = randomBytes(32).toString("hex");
   const app = await openApp(config, log, [controlToken], onFatal);
   const headerSeconds = Math.min(255, Math.max(1, Math.ceil(config.timeouts.headerReadMs / 1000)));
+  const proxies = addressList(config.trustedProxies);
   let server: Bun.Server<undefined>;
   try {
     server = Bun.serve({
@@ -35,7 +37,12 @@ export async function startServer(config: Config, log: Log, onFatal?: (reason: s
       hostname: config.host,
       idleTimeout: headerSeconds,
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      fetch: (request, self) => app.fetch(request, { bodyRead: () => self.timeout(request, 0) }),
+      fetch: (request, self) =>
+        app.fetch(request, {
+          bodyRead: () => self.timeout(request, 0),
+          clientAddress: () =>
+            clientAddress(self.requestIP(request)?.address, request.headers.get("x-forwarded-for"), proxies),
+        }),
       error: () =>
         Response.json({ error: { code: "internal_error", message: "Something went wrong." } }, { status: 500 }),
     });

@@ -35,6 +35,7 @@ export function buildConfig(
     host: settings.host,
     dataDir: settings.data_dir,
     publicUrl: settings.public_url,
+    trustedProxies: settings.trusted_proxies,
     databaseUrl: settings.database_url,
     redisUrl: settings.redis_url,
     secret: settings.secret,

@@ -131,6 +131,15 @@ export function list<S extends z.ZodType>(item: S, maximum: number, minimum = 0)
   );
 }
 
+/** A list of texts, which one string can hold as well, separated by commas, because variables have nothing else. */
+export function separated(fits: (text: string) => boolean, each: string, maximum: number) {
+  const split = (value: unknown) => (typeof value === "string" ? value.split(",").map((one) => one.trim()) : value);
+  const isRight = (value: unknown) =>
+    Array.isArray(value) && value.length <= maximum && value.every((one) => typeof one === "string" && fits(one));
+  const schema = z.preprocess(split, z.custom<string[]>(isRight));
+  return says(schema, `a list of at most ${maximum}, each ${each}`);
+}
+
 /** A group of settings; a key that it does not know is a mistake. */
 export function group<T extends z.core.$ZodLooseShape>(shape: T) {
   return says(z.strictObject(shape), "a mapping of settings");

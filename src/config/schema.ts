@@ -6,6 +6,7 @@ import { z } from "zod";
 import { CAPABILITIES } from "../core/head.ts";
 import { type Price, pico, withMargin } from "../core/money.ts";
 import { WIRE_FORMAT_IDS } from "../core/operation.ts";
+import { isAddressRange } from "../identity/address.ts";
 import { DEFAULT_KEY_PREFIX, isKeyPrefix } from "../identity/key.ts";
 import { billingFields } from "./billing.ts";
 import {
@@ -17,6 +18,7 @@ import {
   list,
   matching,
   says,
+  separated,
   setting,
   text,
   url,
@@ -280,6 +282,10 @@ export const fileSchema = group({
     url(["http", "https"], { plain: true }),
     "The address users reach the service at, for links; without it the listening address.",
   ).optional(),
+  trusted_proxies: setting(
+    separated(isAddressRange, "an IP address or a range such as 10.0.0.0/8", 100),
+    "The proxies in front, whose `X-Forwarded-For` is believed; only keys that are bound to addresses ask for it.",
+  ).default([]),
   database_url: setting(url(["postgres", "postgresql"], { plain: false }), "Postgres, instead of the embedded store.", {
     variable: "DATABASE_URL",
     secret: true,

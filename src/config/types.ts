@@ -193,6 +193,8 @@ export interface Config {
   readonly dataDir: string;
   /** Without a trailing slash. */
   readonly publicUrl?: string;
+  /** Addresses and CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   readonly databaseUrl?: string;
   readonly redisUrl?: string;
   /** The key-encryption key; absent means the one kept in the data directory. At least 32 characters. */

@@ -3,70 +3,27 @@
  * Money is a number of US dollars here, as that tooling expects; everywhere else it is a decimal string.
  */
 import { z } from "zod";
+import type { PlanTerms, RateLimits } from "../core/call.ts";
 import { GatewayError, invalidRequest } from "../core/error.ts";
-import { within } from "../core/glob.ts";
 import type { JsonObject } from "../core/json.ts";
-import { dollarsToNano, type Nano, nanoToDollars } from "../core/money.ts";
-import type { Authenticator } from "../identity/authenticate.ts";
-import type { KeyChange, Keys, StoredKey } from "../identity/keys.ts";
+import { type Nano, nanoToDollars, ZERO } from "../core/money.ts";
+import { type Authenticator, rateOf } from "../identity/authenticate.ts";
+import type { Keys, StoredKey } from "../identity/keys.ts";
 import { OPERATOR_WORKSPACE, type Workspaces } from "../identity/workspaces.ts";
 import { type KeyUsage, NO_USAGE } from "../usage/by-key.ts";
-import { type Caller, check, type ManagementRoute, text } from "./route.ts";
-
-const MAX_NAME = 200;
-const MAX_MODELS = 200;
-const MAX_LIMIT_DOLLARS = 1_000_000_000;
-
-const name = text(MAX_NAME);
-const limit = z.number().min(0).max(MAX_LIMIT_DOLLARS).nullable();
-const limitReset = z.enum(["daily", "weekly", "monthly"]).nullable();
-const expiresAt = z.iso.datetime({ offset: true }).nullable();
-const models = z.array(text(MAX_NAME)).min(1).max(MAX_MODELS).nullable();
-const perWindow = z.number().int().min(1).max(10_000_000).nullable();
-
-const createSchema = z.strictObject({
-  name,
-  limit: limit.optional(),
-  limit_reset: limitReset.optional(),
-  expires_at: expiresAt.optional(),
-  models: models.optional(),
-  rpm: perWindow.optional(),
-  rpd: perWindow.optional(),
-  workspace: z.uuid().optional(),
-  workspace_id: z.uuid().optional(),
-  kind: z.enum(["inference", "provisioning"]).optional(),
-  creator_user_id: z.string().max(MAX_NAME).nullable().optional(),
-  include_byok_in_limit: z.boolean().optional(),
-});
-
-const changeSchema = z.strictObject({
-  name: name.optional(),
-  disabled: z.boolean().optional(),
-  limit: limit.optional(),
-  limit_reset: limitReset.optional(),
-  expires_at: expiresAt.optional(),
-  models: models.optional(),
-  rpm: perWindow.optional(),
-  rpd: perWindow.optional(),
-  include_byok_in_limit: z.boolean().optional(),
-});
-
-function toNano(dollars: number | null | undefined, field: string): Nano | null | undefined {
-  if (dollars === null || dollars === undefined) return dollars;
-  try {
-    return dollarsToNano(dollars);
-  } catch {
-    throw invalidRequest(`${field}: at most nine decimals of a dollar.`, field);
-  }
-}
+import { grantChange, grantNew, isWithin } from "./grant.ts";
+import { readChange, readGraceSeconds, readNewKey } from "./key-body.ts";
+import { type Caller, check, type ManagementRoute } from "./route.ts";
 
 function dollars(amount: Nano): number {
   return Number(nanoToDollars(amount));
 }
 
-/** A key as these routes show it. */
-export function keyEntry(key: StoredKey, usage: KeyUsage): JsonObject {
-  const remaining = key.limitNano === null ? null : dollars((key.limitNano - key.usedNano) as Nano);
+/** A key as these routes show it. `usedOfLimit` is what it used in the period that its limit is for. */
+export function keyEntry(key: StoredKey, usage: KeyUsage, usedOfLimit: Nano): JsonObject {
+  const left = key.limitNano === null ? null : key.limitNano - usedOfLimit;
+  const caps = key.modelCaps?.map(({ glob, capNano }) => [glob, dollars(capNano)] as const);
+  const replaced = key.previousExpiresAt;
   return {
     hash: key.hash,
     label: key.label,
@@ -74,7 +31,7 @@ export function keyEntry(key: StoredKey, usage: KeyUsage): JsonObject {
     kind: key.kind,
     disabled: key.disabled,
     limit: key.limitNano === null ? null : dollars(key.limitNano),
-    limit_remaining: remaining === null ? null : Math.max(0, remaining),
+    limit_remaining: left === null ? null : dollars((left > 0n ? left : ZERO) as Nano),
     limit_reset: key.limitReset,
     include_byok_in_limit: false,
     usage: dollars(key.usedNano),
@@ -86,11 +43,16 @@ export function keyEntry(key: StoredKey, usage: KeyUsage): JsonObject {
     byok_usage_weekly: 0,
     byok_usage_monthly: 0,
     models: key.models,
+    providers: key.providers,
+    ip_allow: key.ipAllow,
+    model_caps: caps ? Object.fromEntries(caps) : null,
     rpm: key.rpm,
     rpd: key.rpd,
+    tpm: key.tpm,
     created_at: key.createdAt.toISOString(),
     updated_at: key.updatedAt.toISOString(),
     expires_at: key.expiresAt?.toISOString() ?? null,
+    previous_expires_at: replaced && replaced.getTime() > Date.now() ? replaced.toISOString() : null,
     creator_user_id: null,
     workspace_id: key.workspaceId,
   };
@@ -112,17 +74,12 @@ function offset(query: URLSearchParams): number {
   return value;
 }
 
-/**
- * The models of a key that this caller makes or changes: never more than the caller's own key may call.
- * Without a wish it is what the caller has. Throws `forbidden` for a glob beyond that.
- */
-function granted(caller: Caller, wanted: string[] | null | undefined): string[] | null | undefined {
-  const own = caller.principal?.models;
-  if (!own) return wanted;
-  const beyond = wanted?.find((glob) => !within(glob, own));
-  if (beyond !== undefined)
-    throw new GatewayError("forbidden", `This key may not grant ${JSON.stringify(beyond)}.`, { param: "models" });
-  return wanted ?? [...own];
+/** The calling key, whose restrictions hold for all it makes. Undefined for the root key, which has none. */
+async function maker({ keys }: KeyParts, { principal }: Caller): Promise<StoredKey | undefined> {
+  if (!principal) return undefined;
+  const found = await keys.readById(principal.keyId);
+  if (!found) throw new GatewayError("invalid_api_key", "This API key is not valid.");
+  return found;
 }
 
 /** What the key routes stand on. `usage` tells what keys used lately. */
@@ -133,9 +90,16 @@ export interface KeyParts {
   usage: (keyIds: readonly string[]) => Promise<Map<string, KeyUsage>>;
 }
 
-async function show({ usage }: KeyParts, found: StoredKey[]): Promise<JsonObject[]> {
+async function show({ keys, usage }: KeyParts, found: StoredKey[]): Promise<JsonObject[]> {
   const used = await usage(found.map((key) => key.id));
-  return found.map((key) => keyEntry(key, used.get(key.id) ?? NO_USAGE));
+  const ofLimits = await keys.usedOfLimit(found, Date.now());
+  return found.map((key) => keyEntry(key, used.get(key.id) ?? NO_USAGE, ofLimits.get(key.id) ?? ZERO));
+}
+
+/** A change is in force on this node at once, for the present secret and the one before. */
+function forget({ authenticator }: KeyParts, { hash, previousHash }: StoredKey): void {
+  authenticator.forget(hash);
+  if (previousHash !== null) authenticator.forget(previousHash);
 }
 
 async function list(parts: KeyParts, caller: Caller, query: URLSearchParams): Promise<JsonObject> {
@@ -148,24 +112,15 @@ async function list(parts: KeyParts, caller: Caller, query: URLSearchParams): Pr
   return { data: await show(parts, found) };
 }
 
-async function create({ keys, workspaces }: KeyParts, caller: Caller, body: JsonObject): Promise<JsonObject> {
-  const wanted = check(createSchema, body);
-  const asked = wanted.workspace ?? wanted.workspace_id;
+async function create(parts: KeyParts, caller: Caller, body: JsonObject): Promise<JsonObject> {
+  const { workspaceId: asked, name, kind, ...wanted } = readNewKey(body);
   const workspaceId = reach(caller) ?? asked ?? OPERATOR_WORKSPACE;
-  const known = (!asked || asked === workspaceId) && (await workspaces.read(workspaceId));
+  const known = (!asked || asked === workspaceId) && (await parts.workspaces.read(workspaceId));
   if (!known) throw new GatewayError("not_found", "There is no such workspace.");
-  const { key, stored } = await keys.create({
-    workspaceId,
-    name: wanted.name,
-    kind: wanted.kind,
-    expiresAt: wanted.expires_at ? new Date(wanted.expires_at) : null,
-    models: granted(caller, wanted.models),
-    limitNano: toNano(wanted.limit, "limit"),
-    limitReset: wanted.limit_reset,
-    rpm: wanted.rpm,
-    rpd: wanted.rpd,
-  });
-  return { key, data: keyEntry(stored, NO_USAGE) };
+  const own = await maker(parts, caller);
+  const granted = own ? grantNew(own, wanted) : wanted;
+  const { key, stored } = await parts.keys.create({ ...granted, workspaceId, name, kind });
+  return { key, data: keyEntry(stored, NO_USAGE, ZERO) };
 }
 
 async function read(parts: KeyParts, caller: Caller, hash: string): Promise<JsonObject> {
@@ -175,46 +130,66 @@ async function read(parts: KeyParts, caller: Caller, hash: string): Promise<Json
 }
 
 async function change(parts: KeyParts, caller: Caller, hash: string, body: JsonObject): Promise<JsonObject> {
-  const wanted = check(changeSchema, body);
-  const fields: KeyChange = {
-    name: wanted.name,
-    disabled: wanted.disabled,
-    models: wanted.models === undefined ? undefined : granted(caller, wanted.models),
-    rpm: wanted.rpm,
-    rpd: wanted.rpd,
-    limitReset: wanted.limit_reset,
-    limitNano: toNano(wanted.limit, "limit"),
-    expiresAt: typeof wanted.expires_at === "string" ? new Date(wanted.expires_at) : wanted.expires_at,
-  };
-  const changed = await parts.keys.change(hash, fields, reach(caller));
+  const { name, disabled, ...wanted } = readChange(body);
+  const own = await maker(parts, caller);
+  const target = own && (await parts.keys.read(hash, reach(caller)));
+  if (own && !target) throw missing();
+  const granted = own && target ? grantChange(own, target, wanted) : wanted;
+  const changed = await parts.keys.change(hash, { ...granted, name, disabled }, reach(caller));
   if (!changed) throw missing();
-  parts.authenticator.forget(hash);
+  forget(parts, changed);
   return { data: (await show(parts, [changed]))[0] };
 }
 
-async function revoke({ keys, authenticator }: KeyParts, caller: Caller, hash: string): Promise<JsonObject> {
-  if (!(await keys.remove(hash, reach(caller)))) throw missing();
-  authenticator.forget(hash);
+async function revoke(parts: KeyParts, caller: Caller, hash: string): Promise<JsonObject> {
+  const removed = await parts.keys.remove(hash, reach(caller));
+  if (!removed) throw missing();
+  forget(parts, removed);
   return { deleted: true };
+}
+
+async function rotate(parts: KeyParts, caller: Caller, hash: string, body: JsonObject): Promise<JsonObject> {
+  const graceSeconds = readGraceSeconds(body);
+  const own = await maker(parts, caller);
+  const target = await parts.keys.read(hash, reach(caller));
+  if (!target) throw missing();
+  // Whoever rotates a key is given its secret, and with it the key's rights.
+  if (own && !isWithin(own, target))
+    throw new GatewayError("forbidden", "This key may not rotate a key that may do more than itself.");
+  const rotated = await parts.keys.rotate(hash, graceSeconds, reach(caller));
+  if (!rotated) throw missing();
+  for (const old of rotated.hashes) parts.authenticator.forget(old);
+  return { key: rotated.key, data: (await show(parts, [rotated.stored]))[0] };
+}
+
+/** The limits that hold for a key: of its own and its plan's the smaller. */
+function effective(own: RateLimits, plan: PlanTerms): JsonObject {
+  const least = (field: keyof RateLimits) => {
+    const found = Math.min(own[field] ?? Number.POSITIVE_INFINITY, plan[field] ?? Number.POSITIVE_INFINITY);
+    return Number.isFinite(found) ? found : -1;
+  };
+  return {
+    interval: "60s",
+    requests: least("rpm"),
+    requests_per_day: least("rpd"),
+    tokens_per_minute: least("tpm"),
+    note: "What holds for this key, of its own limits and its plan's; -1 means no limit.",
+  };
 }
 
 /** What a key may know of itself. */
 async function own(parts: KeyParts, caller: Caller): Promise<JsonObject> {
-  const found = caller.principal && (await parts.keys.read(caller.principal.keyHash));
+  const { principal } = caller;
+  const found = principal && (await maker(parts, caller));
   if (!found) throw missing();
   const isManagement = found.kind === "provisioning";
-  const rate = {
-    interval: "60s",
-    requests: found.rpm ?? -1,
-    note: "Requests per minute; -1 means no limit of its own.",
-  };
   return {
     data: {
       ...(await show(parts, [found]))[0],
       is_free_tier: false,
       is_management_key: isManagement,
       is_provisioning_key: isManagement,
-      rate_limit: rate,
+      rate_limit: effective(rateOf(found), principal.terms),
     },
   };
 }
@@ -248,6 +223,12 @@ export function keyRoutes(parts: KeyParts): ManagementRoute[] {
       path: one,
       access,
       handle: async (r) => ({ body: await revoke(parts, r.caller, r.params.hash ?? "") }),
+    },
+    {
+      method: "POST",
+      path: `${one}/rotate`,
+      access,
+      handle: async (r) => ({ status: 201, body: await rotate(parts, r.caller, r.params.hash ?? "", r.body) }),
     },
     { method: "GET", path: "key", access: "key", handle: async (r) => ({ body: await own(parts, r.caller) }) },
   ];

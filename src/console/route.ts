@@ -88,6 +88,7 @@ export function isRoot(credential: string | undefined, rootKeys: readonly string
 async function admitCaller(
   access: Access,
   credential: string | undefined,
+  clientAddress: ClientAddress | undefined,
   settings: { authenticator: Authenticator; rootKeys: readonly string[] },
 ): Promise<Caller> {
   if (isRoot(credential, settings.rootKeys)) {
@@ -95,7 +96,7 @@ async function admitCaller(
       throw new GatewayError("forbidden", "This route speaks of the calling key; call it with an API key.");
     return { principal: undefined };
   }
-  const principal = await settings.authenticator.authenticate(credential);
+  const principal = await settings.authenticator.authenticate(credential, clientAddress);
   if (access === "root") throw new GatewayError("forbidden", "This route needs the root key.");
   if (access === "manage" && principal.kind !== "provisioning") {
     throw new GatewayError("forbidden", "This route needs a provisioning key.");
@@ -142,14 +143,21 @@ function envelope(error: GatewayError, id: string): JsonObject {
   };
 }
 
+/** Where a caller comes from; undefined when it cannot be told. */
+type ClientAddress = () => string | undefined;
+
 export interface Management {
-  /** Answers a request whose path is one of the routes; undefined when none fits. Never rejects. */
+  /**
+   * Answers a request whose path is one of the routes; undefined when none fits. Never rejects. Without a way to ask
+   * where the caller comes from, keys that are bound to addresses are refused.
+   */
   answer(
     request: Request,
     path: string,
     query: string,
     credential: string | undefined,
     id: string,
+    clientAddress?: ClientAddress,
   ): Promise<Response> | undefined;
 }
 
@@ -167,6 +175,7 @@ export function createManagement(settings: {
     query: string,
     credential: string | undefined,
     id: string,
+    clientAddress: ClientAddress | undefined,
   ): Promise<Response> {
     const headers: Record<string, string> = {
       "x-request-id": id,
@@ -174,7 +183,7 @@ export function createManagement(settings: {
       "cache-control": "no-store",
     };
     try {
-      const caller = await admitCaller(route.access, credential, settings);
+      const caller = await admitCaller(route.access, credential, clientAddress, settings);
       const body = await readJson(request);
       const reply = await route.handle({ caller, params, query: new URLSearchParams(query), body });
       return Response.json(reply.body, { status: reply.status ?? 200, headers });
@@ -187,13 +196,13 @@ export function createManagement(settings: {
   }
 
   return {
-    answer(request, path, query, credential, id) {
+    answer(request, path, query, credential, id, clientAddress) {
       let known = false;
       for (const route of settings.routes) {
         const params = fit(route, path);
         if (!params) continue;
         known = true;
-        if (route.method === request.method) return run(route, params, request, query, credential, id);
+        if (route.method === request.method) return run(route, params, request, query, credential, id, clientAddress);
       }
       if (!known) return undefined;
       const error = new GatewayError("method_not_allowed", "This route has no such method.");

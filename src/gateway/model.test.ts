@@ -8,7 +8,7 @@ import { endpoint, model, principal } from "../../test/support/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { GatewayError } from "../core/error.ts";
 import { fits, within } from "../core/glob.ts";
-import { mayCall, resolveModel } from "./model.ts";
+import { isOffered, mayCall, resolveModel } from "./model.ts";
 
 const gpt = model([endpoint()], { id: "gpt-4o", aliases: ["openai/gpt-4o"] });
 const catalog: Catalog = {
@@ -118,4 +118,14 @@ test("a glob is within another only if it can fit nothing that the other does no
   );
   expect(within("gpt-4*", ["gpt-*"])).toBe(true);
   expect(within("*", ["gpt-*"])).toBe(false);
+});
+
+test("a model is offered to a key that may call it at one of its providers at least", () => {
+  const served = model([endpoint({ provider: "one" }), endpoint({ provider: "two" })]);
+  const offered = (over: Parameters<typeof principal>[0]) => isOffered(principal(over), served);
+  expect(offered({})).toBe(true);
+  expect(offered({ providers: ["t*"] })).toBe(true);
+  expect(offered({ providers: ["three", "on"] })).toBe(false);
+  expect(offered({ providers: ["*"], models: ["other"] })).toBe(false);
+  expect(offered({ providers: [] })).toBe(false);
 });

@@ -119,6 +119,36 @@ describe("a model for another operation", () => {
   });
 });
 
+describe("a key that is bound to providers", () => {
+  const [here, there] = [at("here", { provider: "here" }), at("there", { provider: "there", priority: 0 })];
+
+  test("reaches endpoints of these only, in their order", () => {
+    const chosen = (providers: string[] | undefined) =>
+      route(head(), model([here, there]), "openai-chat", providers).map((one) => one.endpoint.id);
+    expect(chosen(undefined)).toEqual(["there", "here"]);
+    expect(chosen(["h*", "there"])).toEqual(["there", "here"]);
+    expect(chosen(["h*"])).toEqual(["here"]);
+  });
+
+  test("is told so when there are none, and of a lack when those that there are lack something", () => {
+    const { code, status, message } = refusal(() => route(head(), model([here]), "openai-chat", ["other", "her"]));
+    expect([code, status]).toEqual(["no_matching_provider", 404]);
+    expect(message).toContain("This key may not use any provider of m");
+    const blindHere = at("blind", { provider: "here", capabilities: new Set<Capability>() });
+    const work = () => route(head("images"), model([blindHere, there]), "openai-chat", ["here"]);
+    expect(refusal(work).message).toContain("images");
+  });
+});
+
+function refusal(work: () => unknown): GatewayError {
+  try {
+    work();
+  } catch (error) {
+    return error as GatewayError;
+  }
+  throw new Error("nothing was refused");
+}
+
 const capabilitySets = fc.uniqueArray(fc.constantFrom(...CAPABILITIES));
 const endpoints = fc
   .array(

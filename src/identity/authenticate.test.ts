@@ -22,23 +22,32 @@ function stored(hash: string, over: Partial<KeyWithWorkspace> = {}): KeyWithWork
     updatedAt: new Date(0),
     expiresAt: null,
     models: null,
+    providers: null,
+    ipAllow: null,
+    modelCaps: null,
     limitNano: null,
     limitReset: null,
     rpm: null,
     rpd: null,
+    tpm: null,
     usedNano: nano(0n),
+    previousHash: null,
+    previousExpiresAt: null,
     billing: "prepaid",
-    balanceNano: nano(7n),
+    plan: "payg",
+    budgetNano: null,
+    budgetReset: null,
     suspended: false,
     ...over,
   };
 }
 
+const terms = (id: string) => ({ id, includedPerDay: 3 });
+
 function setUp() {
   const { key, hash } = createKey();
   const known = new Map<string, KeyWithWorkspace>([[hash, stored(hash)]]);
   const asked: string[] = [];
-  const loaded: KeyWithWorkspace[] = [];
   const clock = { ms: 1_000_000 };
   const gate = { wait: Promise.resolve() as Promise<unknown> };
   const authenticator = createAuthenticator({
@@ -48,11 +57,11 @@ function setUp() {
       await gate.wait;
       return found;
     },
+    terms,
     nowMs: () => clock.ms,
-    onLoaded: (one) => void loaded.push(one),
   });
   const change = (over: Partial<KeyWithWorkspace>) => void known.set(hash, stored(hash, over));
-  return { key, hash, known, asked, loaded, clock, gate, authenticator, change };
+  return { key, hash, known, asked, clock, gate, authenticator, change };
 }
 
 async function refusal(work: () => unknown): Promise<GatewayError> {
@@ -66,9 +75,8 @@ async function refusal(work: () => unknown): Promise<GatewayError> {
 }
 
 describe("a known key", () => {
-  test("gives the caller's rights, and the balance goes to whoever wants it", async () => {
-    const { authenticator, key, hash, loaded, change } = setUp();
-    change({ models: ["gpt-*"] });
+  test("gives the caller's rights, and leaves out what does not restrict it", async () => {
+    const { authenticator, key, hash } = setUp();
     const found = await authenticator.authenticate(key);
     expect(found).toEqual({
       keyId: "k1",
@@ -76,10 +84,38 @@ describe("a known key", () => {
       workspaceId: "w1",
       keyName: "n",
       kind: "inference",
-      models: ["gpt-*"],
+      rate: {},
+      terms: { id: "payg", includedPerDay: 3 },
       billing: "prepaid",
     });
-    expect(loaded.map((one) => one.balanceNano)).toEqual([nano(7n)]);
+  });
+
+  test("gives its restrictions, the smallest cap first", async () => {
+    const { authenticator, key, change } = setUp();
+    const [cheap, dear] = [
+      { glob: "*", capNano: nano(1n) },
+      { glob: "gpt-*", capNano: nano(9_007_199_254_740_993n) },
+    ];
+    change({
+      models: ["gpt-*"],
+      providers: ["p*"],
+      modelCaps: [dear, cheap],
+      limitNano: nano(5n),
+      limitReset: "weekly",
+      rpm: 1,
+      tpm: 3,
+      plan: "pro",
+      budgetNano: nano(6n),
+    });
+    expect(await authenticator.authenticate(key)).toMatchObject({
+      models: ["gpt-*"],
+      providers: ["p*"],
+      modelCaps: [cheap, dear],
+      limit: { nano: nano(5n), reset: "weekly" },
+      budget: { nano: nano(6n), reset: null },
+      rate: { rpm: 1, tpm: 3 },
+      terms: { id: "pro" },
+    });
   });
 
   test("is looked up once while it is fresh, and answered without waiting", async () => {
@@ -166,6 +202,65 @@ describe("a key is refused when it", () => {
   });
 });
 
+describe("a key that is bound to addresses", () => {
+  const from = (address: string | undefined) => () => address;
+
+  test("works from these only, and only with a way to tell; the refusal says nothing of the list", async () => {
+    const { authenticator, key, change } = setUp();
+    change({ ipAllow: ["10.1.0.0/16", "2001:db8::1"] });
+    for (const address of ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8:0::1"])
+      expect((await authenticator.authenticate(key, from(address))).keyId).toBe("k1");
+    for (const address of ["10.2.0.1", "2001:db8::2", "", "localhost", undefined]) {
+      const error = await refusal(() => authenticator.authenticate(key, from(address)));
+      expect(error).toMatchObject({ code: "forbidden", status: 403 });
+      expect(error.message).not.toMatch(/10\.|2001/);
+    }
+    expect((await refusal(() => authenticator.authenticate(key))).code).toBe("forbidden");
+  });
+
+  test("with a list of which nothing is left to understand works from nowhere", async () => {
+    const { authenticator, key, change } = setUp();
+    for (const ipAllow of [[], ["nonsense"]]) {
+      change({ ipAllow });
+      expect((await refusal(() => authenticator.authenticate(key, from("10.0.0.1")))).code).toBe("forbidden");
+    }
+  });
+
+  test("is the only one for which the address is asked", async () => {
+    const { authenticator, key } = setUp();
+    let asked = 0;
+    await authenticator.authenticate(key, () => {
+      asked++;
+      return "10.0.0.1";
+    });
+    expect(asked).toBe(0);
+  });
+});
+
+describe("the secret before a rotation", () => {
+  test("works until its grace ends, to the moment, although it is cached; the new one goes on", async () => {
+    const { authenticator, key, hash, known, change, clock } = setUp();
+    const fresh = createKey();
+    change({ hash: fresh.hash, previousHash: hash, previousExpiresAt: new Date(clock.ms + 500) });
+    known.set(fresh.hash, known.get(hash) as KeyWithWorkspace);
+    const [old, present] = [await authenticator.authenticate(key), await authenticator.authenticate(fresh.key)];
+    expect(old).toEqual(present);
+    expect(old.keyHash).toBe(fresh.hash);
+    clock.ms += 500;
+    expect(await refusal(() => authenticator.authenticate(key))).toMatchObject({ code: "invalid_api_key" });
+    expect((await authenticator.authenticate(fresh.key)).keyId).toBe("k1");
+  });
+
+  test("never outlives the key, its expiry or its being enabled", async () => {
+    for (const over of [{ disabled: true }, { expiresAt: new Date(1_000_000) }]) {
+      const { authenticator, key, hash, change } = setUp();
+      const grace = new Date(2_000_000);
+      change({ hash: createKey().hash, previousHash: hash, previousExpiresAt: grace, ...over });
+      expect((await refusal(() => authenticator.authenticate(key))).fault).toBe("caller");
+    }
+  });
+});
+
 describe("no look-up is spent on", () => {
   const { key } = createKey();
   const junk = [
@@ -199,6 +294,7 @@ describe("while the database cannot be asked", () => {
     const { key, hash } = createKey();
     const authenticator = createAuthenticator({
       find: () => (down ? Promise.reject(new Error("canary: connection refused")) : Promise.resolve(stored(hash))),
+      terms,
       nowMs: () => 0,
     });
     const recover = () => {
@@ -226,7 +322,7 @@ describe("while the database cannot be asked", () => {
     const { key, hash } = createKey();
     let down = false;
     const find = () => (down ? Promise.reject(new Error("down")) : Promise.resolve(stored(hash)));
-    const authenticator = createAuthenticator({ find, nowMs: () => 0 });
+    const authenticator = createAuthenticator({ find, terms, nowMs: () => 0 });
     await authenticator.authenticate(key);
     down = true;
     expect((await authenticator.authenticate(key)).keyId).toBe("k1");

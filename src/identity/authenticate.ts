@@ -2,8 +2,9 @@
  * From a key to a Principal: the one authentication of the whole program, used by every route that is not public.
  * A key is verified by its checksum before any look-up; look-ups are cached for a few seconds and never run twice at once for one key.
  */
-import type { Principal } from "../core/call.ts";
+import type { ModelCap, PlanTerms, Principal, RateLimits } from "../core/call.ts";
 import { GatewayError } from "../core/error.ts";
+import { type AddressList, addressList } from "./address.ts";
 import { parseKey } from "./key.ts";
 import type { KeyWithWorkspace } from "./keys.ts";
 
@@ -14,16 +15,24 @@ const MAX_CACHED_KEYS = 100_000;
 interface CacheEntry {
   key: KeyWithWorkspace | undefined;
   principal: Principal | undefined;
+  /** Where the key may be used from; undefined means anywhere. */
+  addresses: AddressList | undefined;
+  /** When this secret ends because the key was given another. */
+  replacedAtMs: number;
   freshUntilMs: number;
 }
 
 export interface Authenticator {
   /**
-   * The caller's rights. Returns at once (no promise) while the key is cached.
+   * The caller's rights. Returns at once (no promise) while the key is cached. Where the caller comes from is asked only
+   * for keys that are bound to addresses; these are refused when it is not known.
    * Throws `invalid_api_key`, `key_expired`, `forbidden`; `service_unavailable` when the database cannot be asked.
    */
-  authenticate(credential: string | undefined): Principal | Promise<Principal>;
-  /** Forgets a key, so that a change made on this node is in force at once. */
+  authenticate(
+    credential: string | undefined,
+    clientAddress?: () => string | undefined,
+  ): Principal | Promise<Principal>;
+  /** Forgets a secret by its hash, so that a change made on this node is in force at once. A key can have two. */
   forget(hash: string): void;
 }
 
@@ -31,11 +40,12 @@ const MISSING = "No API key was given. Send it as `Authorization: Bearer …`, `
 
 interface Lookup {
   find: (hash: string) => Promise<KeyWithWorkspace | undefined>;
+  /** What a plan gives and forbids, by its id. */
+  terms: (plan: string) => PlanTerms;
   nowMs: () => number;
-  onLoaded?: (key: KeyWithWorkspace) => void;
 }
 
-/** An authenticator over a look-up. `onLoaded` sees every key that was read from the database. */
+/** An authenticator over a look-up. */
 export function createAuthenticator(settings: Lookup): Authenticator {
   const cache = new Map<string, CacheEntry>();
   const underWay = new Map<string, Promise<CacheEntry>>();
@@ -68,13 +78,13 @@ export function createAuthenticator(settings: Lookup): Authenticator {
   }
 
   return {
-    authenticate(credential) {
+    authenticate(credential, clientAddress) {
       if (!credential) throw new GatewayError("invalid_api_key", MISSING);
       const parsed = parseKey(credential);
       if (!parsed.ok) throw invalid();
       const cached = cache.get(parsed.hash);
-      if (cached && cached.freshUntilMs > settings.nowMs()) return judge(cached, settings.nowMs());
-      return once(parsed.hash).then((entry) => judge(entry, settings.nowMs()));
+      if (cached && cached.freshUntilMs > settings.nowMs()) return judge(cached, settings.nowMs(), clientAddress);
+      return once(parsed.hash).then((entry) => judge(entry, settings.nowMs(), clientAddress));
     },
     forget(hash) {
       cache.delete(hash);
@@ -83,7 +93,7 @@ export function createAuthenticator(settings: Lookup): Authenticator {
   };
 }
 
-async function load({ find, nowMs, onLoaded }: Lookup, hash: string): Promise<CacheEntry> {
+async function load({ find, terms, nowMs }: Lookup, hash: string): Promise<CacheEntry> {
   let key: KeyWithWorkspace | undefined;
   try {
     key = await find(hash);
@@ -94,11 +104,16 @@ async function load({ find, nowMs, onLoaded }: Lookup, hash: string): Promise<Ca
       cause: error,
     });
   }
-  if (key) onLoaded?.(key);
-  return { key, principal: key && toPrincipal(key), freshUntilMs: nowMs() + KEY_CACHE_MS };
+  return {
+    key,
+    principal: key && toPrincipal(key, terms(key.plan)),
+    addresses: key?.ipAllow ? addressList(key.ipAllow) : undefined,
+    replacedAtMs: !key || key.hash === hash ? Number.POSITIVE_INFINITY : (key.previousExpiresAt?.getTime() ?? 0),
+    freshUntilMs: nowMs() + KEY_CACHE_MS,
+  };
 }
 
-function toPrincipal(key: KeyWithWorkspace): Principal {
+function toPrincipal(key: KeyWithWorkspace, terms: PlanTerms): Principal {
   return {
     keyId: key.id,
     keyHash: key.hash,
@@ -106,15 +121,45 @@ function toPrincipal(key: KeyWithWorkspace): Principal {
     keyName: key.name,
     kind: key.kind,
     ...(key.models ? { models: key.models } : {}),
+    ...(key.providers ? { providers: key.providers } : {}),
+    // The smallest first: so it is the first that fits a model.
+    ...(key.modelCaps ? { modelCaps: key.modelCaps.toSorted(byCap) } : {}),
+    ...(key.limitNano === null ? {} : { limit: { nano: key.limitNano, reset: key.limitReset } }),
+    ...(key.budgetNano === null ? {} : { budget: { nano: key.budgetNano, reset: key.budgetReset } }),
+    rate: rateOf(key),
+    terms,
     billing: key.billing,
   };
 }
 
-function judge({ key, principal }: CacheEntry, nowMs: number): Principal {
-  if (!key || !principal || key.disabled) throw invalid();
+function byCap(one: ModelCap, other: ModelCap): number {
+  if (one.capNano === other.capNano) return 0;
+  return one.capNano < other.capNano ? -1 : 1;
+}
+
+/** The key's own limits. */
+export function rateOf({ rpm, rpd, tpm }: Pick<KeyWithWorkspace, "rpm" | "rpd" | "tpm">): RateLimits {
+  return {
+    ...(rpm === null ? {} : { rpm }),
+    ...(rpd === null ? {} : { rpd }),
+    ...(tpm === null ? {} : { tpm }),
+  };
+}
+
+function judge(
+  { key, principal, addresses, replacedAtMs }: CacheEntry,
+  nowMs: number,
+  clientAddress: (() => string | undefined) | undefined,
+): Principal {
+  if (!key || !principal || key.disabled || replacedAtMs <= nowMs) throw invalid();
   if (key.expiresAt && key.expiresAt.getTime() <= nowMs)
     throw new GatewayError("key_expired", "This API key has expired.");
   if (key.suspended) throw new GatewayError("forbidden", "This workspace is suspended.");
+  if (addresses) {
+    const address = clientAddress?.();
+    if (address === undefined || !addresses.has(address))
+      throw new GatewayError("forbidden", "This API key may not be used from where this request comes from.");
+  }
   return principal;
 }
 

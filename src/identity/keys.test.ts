@@ -47,14 +47,20 @@ eachDatabase((store) => {
         name: "all",
         kind: "provisioning",
         expiresAt: new Date("2030-01-02T03:04:05.678Z"),
-        models: ["gpt-*", "claude-*"],
         limitNano: nano(9_007_199_254_740_993n),
         limitReset: "weekly",
         rpm: 5,
         rpd: 7,
+        tpm: 2_000_000_000,
+        modelCaps: [
+          { glob: "gpt-*", capNano: nano(9_007_199_254_740_993n) },
+          { glob: "*", capNano: nano(0n) },
+        ],
       } as const;
-      const { stored } = await keys.create({ ...given, models: [...given.models] });
-      expect(await keys.read(stored.hash)).toMatchObject({ ...given, models: [...given.models], disabled: false });
+      const lists = { models: ["gpt-*", "claude-*"], providers: ["open*"], ipAllow: ["10.0.0.0/8", "::1"] };
+      const { stored } = await keys.create({ ...given, ...lists, modelCaps: [...given.modelCaps] });
+      expect(await keys.read(stored.hash)).toMatchObject({ ...given, ...lists, disabled: false });
+      expect(await keys.readById(stored.id)).toEqual(stored);
       const plain = (await keys.create({ workspaceId, name: "plain" })).stored;
       expect(plain).toMatchObject({
         kind: "inference",
@@ -64,6 +70,12 @@ eachDatabase((store) => {
         limitReset: null,
         rpm: null,
         rpd: null,
+        tpm: null,
+        providers: null,
+        ipAllow: null,
+        modelCaps: null,
+        previousHash: null,
+        previousExpiresAt: null,
         disabled: false,
         usedNano: nano(0n),
       });
@@ -85,7 +97,8 @@ eachDatabase((store) => {
       expect(await keys.findByHash(stored.hash)).toMatchObject({
         workspaceId,
         billing: "prepaid",
-        balanceNano: nano(5n),
+        plan: "payg",
+        budgetNano: null,
         suspended: false,
       });
       await sql`update workspaces set suspended_at = now() where id = ${workspaceId}::uuid`;
@@ -97,11 +110,11 @@ eachDatabase((store) => {
       for (const hash of [stored.hash.slice(0, 32), stored.hash.toUpperCase(), "", "'", "%", `${stored.hash} `]) {
         if (hash !== stored.hash) expect(await keys.findByHash(hash)).toBeUndefined();
       }
-      expect(await keys.remove(stored.hash)).toBe(true);
+      expect(await keys.remove(stored.hash)).toMatchObject({ id: stored.id, disabled: true });
       expect(await keys.findByHash(stored.hash)).toBeUndefined();
       expect(await keys.read(stored.hash)).toBeUndefined();
       expect(await keys.change(stored.hash, { name: "again" })).toBeUndefined();
-      expect(await keys.remove(stored.hash)).toBe(false);
+      expect(await keys.remove(stored.hash)).toBeUndefined();
     });
   });
 
@@ -111,7 +124,8 @@ eachDatabase((store) => {
       const { stored } = await keys.create({ workspaceId: mine, name: "mine" });
       expect(await keys.read(stored.hash, other)).toBeUndefined();
       expect(await keys.change(stored.hash, { name: "stolen" }, other)).toBeUndefined();
-      expect(await keys.remove(stored.hash, other)).toBe(false);
+      expect(await keys.remove(stored.hash, other)).toBeUndefined();
+      expect(await keys.rotate(stored.hash, 60, other)).toBeUndefined();
       expect(await keys.list({ workspaceId: other })).toEqual([]);
       expect(await keys.read(stored.hash, mine)).toMatchObject({ name: "mine", disabled: false });
     });
@@ -132,6 +146,9 @@ eachDatabase((store) => {
       { limitReset: null },
       { rpm: 9, rpd: 10 },
       { rpm: null },
+      { providers: ["a", "b*"], ipAllow: ["::/0"], tpm: 1 },
+      { modelCaps: [{ glob: '"', capNano: nano(2n ** 62n) }] },
+      { providers: null, ipAllow: null, tpm: null, modelCaps: null },
     ];
     test("sets what it names and leaves the rest", async () => {
       const { stored } = await keys.create({

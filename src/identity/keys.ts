@@ -1,175 +1,200 @@
 /**
- * API keys and workspaces in the database: created, listed, changed, revoked, found by hash.
+ * API keys in the database: created, listed, changed, rotated, revoked, found by hash.
  * The management API and the CLI change them here; on the path of a call only `findByHash` runs, behind the authenticator's cache.
  */
 import type { SQL } from "bun";
-import { type Nano, nano } from "../core/money.ts";
+import type { Nano } from "../core/money.ts";
+import { periodOf } from "../ledger/period.ts";
 import { createKey } from "./key.ts";
+import {
+  AS_TEXT,
+  amount,
+  type KeyChange,
+  type KeyWithWorkspace,
+  type NewKey,
+  type Row,
+  type StoredKey,
+  toColumns,
+  toKey,
+} from "./key-row.ts";
 
-/** A key as stored: never the key itself, only its hash and the last four characters. */
-export interface StoredKey {
-  id: string;
-  hash: string;
-  label: string;
-  name: string;
-  kind: "inference" | "provisioning";
-  workspaceId: string;
-  disabled: boolean;
-  createdAt: Date;
-  updatedAt: Date;
-  expiresAt: Date | null;
-  /** Globs of models it may call; null means all. */
-  models: string[] | null;
-  limitNano: Nano | null;
-  limitReset: "daily" | "weekly" | "monthly" | null;
-  rpm: number | null;
-  rpd: number | null;
-  usedNano: Nano;
-}
-
-/** A key with the facts of its workspace that a call needs. */
-export interface KeyWithWorkspace extends StoredKey {
-  billing: "internal" | "prepaid";
-  balanceNano: Nano;
-  suspended: boolean;
-}
-
-export interface NewKey {
-  workspaceId: string;
-  name: string;
-  kind?: StoredKey["kind"];
-  expiresAt?: Date | null;
-  models?: string[] | null;
-  limitNano?: Nano | null;
-  limitReset?: StoredKey["limitReset"];
-  rpm?: number | null;
-  rpd?: number | null;
-}
-
-export type KeyChange = Partial<
-  Pick<StoredKey, "name" | "disabled" | "expiresAt" | "models" | "limitNano" | "limitReset" | "rpm" | "rpd">
->;
+export type { KeyChange, KeyWithWorkspace, NewKey, Restrictions, StoredKey } from "./key-row.ts";
 
 /** The most keys that one listing returns. */
 export const KEY_PAGE = 100;
 
-type Row = Record<string, unknown>;
-
-function toKey(row: Row): StoredKey {
-  return {
-    id: row.id as string,
-    hash: row.hash as string,
-    label: row.label as string,
-    name: row.name as string,
-    kind: row.kind as StoredKey["kind"],
-    workspaceId: row.workspace_id as string,
-    disabled: row.disabled as boolean,
-    createdAt: row.created_at as Date,
-    updatedAt: row.updated_at as Date,
-    expiresAt: row.expires_at as Date | null,
-    models: row.models === null ? null : (JSON.parse(row.models as string) as string[]),
-    limitNano: row.limit_nano === null ? null : nano(BigInt(row.limit_nano as bigint)),
-    limitReset: row.limit_reset as StoredKey["limitReset"],
-    rpm: row.rpm as number | null,
-    rpd: row.rpd as number | null,
-    usedNano: nano(BigInt(row.used_nano as bigint)),
-  };
+/** A key with a new secret. */
+export interface RotatedKey {
+  /** Shown once and kept nowhere. */
+  key: string;
+  stored: StoredKey;
+  /** Of all secrets that the key had in the database until now: what caches know of them is out of date. */
+  hashes: string[];
 }
 
-/** A list as the text of a Postgres-independent JSON array, which the statements turn into text[]. */
-function listParameter(list: readonly string[] | null | undefined): string | null {
-  return list ? JSON.stringify(list) : null;
-}
-
+/**
+ * Keys over a database. Where a hash names a key, it may be that of its present secret or of the one before the last
+ * rotation. Undefined for an unknown hash, and for a key of another workspace when `workspaceId` is given.
+ */
 export interface Keys {
   /** Creates a key. The returned `key` is shown once and kept nowhere. */
   create(input: NewKey): Promise<{ key: string; stored: StoredKey }>;
+  /** The key that a secret belongs to, also when it is the one before the last rotation and its time is over. */
   findByHash(hash: string): Promise<KeyWithWorkspace | undefined>;
-  /** Undefined for an unknown hash, and for one of another workspace when `workspaceId` is given. */
   read(hash: string, workspaceId?: string): Promise<StoredKey | undefined>;
+  readById(id: string): Promise<StoredKey | undefined>;
   /** Newest first, at most `KEY_PAGE` from `offset`. */
   list(options: { workspaceId?: string; offset?: number; includeDisabled?: boolean }): Promise<StoredKey[]>;
   change(hash: string, change: KeyChange, workspaceId?: string): Promise<StoredKey | undefined>;
-  /** Revokes a key for good. False when there is none. */
-  remove(hash: string, workspaceId?: string): Promise<boolean>;
+  /** Gives a key a new secret. The present one works for `graceSeconds` more; one that was replaced before ends now. */
+  rotate(hash: string, graceSeconds: number, workspaceId?: string): Promise<RotatedKey | undefined>;
+  /** Revokes a key for good and gives what it was. */
+  remove(hash: string, workspaceId?: string): Promise<StoredKey | undefined>;
+  /** What each key that has a spend limit has used of it, in the period that the limit is for. By key id. */
+  usedOfLimit(keys: readonly StoredKey[], nowMs: number): Promise<Map<string, Nano>>;
 }
 
 /** Keys over an open database. `prefix` is what new keys begin with. */
 export function openKeys(sql: SQL, prefix: string): Keys {
+  const one = async (statement: string, parameters: unknown[]) => {
+    const rows = (await sql.unsafe(statement, parameters)) as Row[];
+    return rows[0] && toKey(rows[0]);
+  };
   return {
     async create(input) {
       const made = createKey(prefix);
-      const rows = (await sql`
-        insert into api_keys (id, workspace_id, hash, label, name, kind, expires_at, models, limit_nano, limit_reset, rpm, rpd, created_at, updated_at)
-        values (${crypto.randomUUID()}, ${input.workspaceId}, ${made.hash}, ${made.label}, ${input.name},
-          ${input.kind ?? "inference"}, ${input.expiresAt ?? null},
-          (select array_agg(value) from json_array_elements_text(${listParameter(input.models)}::text::json)),
-          ${input.limitNano ?? null}, ${input.limitReset ?? null}, ${input.rpm ?? null}, ${input.rpd ?? null}, now(), now())
-        returning *, to_json(models)::text as models`) as Row[];
-      return { key: made.key, stored: toKey(rows[0]!) };
+      const { workspaceId, kind = "inference" } = input;
+      const columns = JSON.stringify(toColumns({ ...input, disabled: false }));
+      const stored = await one(INSERT, [crypto.randomUUID(), workspaceId, made.hash, made.label, kind, columns]);
+      return { key: made.key, stored: stored! };
     },
     async findByHash(hash) {
-      const rows = (await sql`
-        select k.*, to_json(k.models)::text as models, w.billing, w.balance_nano, w.suspended_at is not null as suspended
-        from api_keys k join workspaces w on w.id = k.workspace_id
-        where k.hash = ${hash} and k.deleted_at is null`) as Row[];
-      const row = rows[0];
+      const [row] = (await sql.unsafe(FIND, [hash])) as Row[];
       if (!row) return undefined;
       return {
         ...toKey(row),
         billing: row.billing as KeyWithWorkspace["billing"],
-        balanceNano: nano(BigInt(row.balance_nano as bigint)),
+        plan: row.plan as string,
+        budgetNano: row.budget_nano === null ? null : amount(row.budget_nano),
+        budgetReset: row.budget_reset as KeyWithWorkspace["budgetReset"],
         suspended: row.suspended as boolean,
       };
     },
-    async read(hash, workspaceId) {
-      const rows = (await sql`
-        select *, to_json(models)::text as models from api_keys
-        where hash = ${hash} and deleted_at is null
-          and (${workspaceId ?? null}::uuid is null or workspace_id = ${workspaceId ?? null}::uuid)`) as Row[];
-      return rows[0] && toKey(rows[0]);
-    },
+    read: (hash, workspaceId) =>
+      one(`select k.*, ${AS_TEXT} from api_keys k where ${IS_NAMED}`, [hash, workspaceId ?? null]),
+    readById: (id) =>
+      one(`select k.*, ${AS_TEXT} from api_keys k where k.id = $1::uuid and k.deleted_at is null`, [id]),
     async list({ workspaceId, offset = 0, includeDisabled = true }) {
-      const rows = (await sql`
-        select *, to_json(models)::text as models from api_keys
-        where deleted_at is null and (${includeDisabled} or not disabled)
-          and (${workspaceId ?? null}::uuid is null or workspace_id = ${workspaceId ?? null}::uuid)
-        order by created_at desc, id limit ${KEY_PAGE} offset ${offset}`) as Row[];
+      const rows = (await sql.unsafe(LIST, [includeDisabled, workspaceId ?? null, KEY_PAGE, offset])) as Row[];
       return rows.map(toKey);
     },
     change: (hash, change, workspaceId) => changeKey(sql, hash, change, workspaceId),
-    async remove(hash, workspaceId) {
-      const rows = (await sql`
-        update api_keys set deleted_at = now(), disabled = true, updated_at = now()
-        where hash = ${hash} and deleted_at is null
-          and (${workspaceId ?? null}::uuid is null or workspace_id = ${workspaceId ?? null}::uuid)
-        returning id`) as Row[];
-      return rows.length > 0;
+    async rotate(hash, graceSeconds, workspaceId) {
+      const made = createKey(prefix);
+      const parameters = [hash, workspaceId ?? null, made.hash, made.label, graceSeconds];
+      const [row] = (await sql.unsafe(ROTATE, parameters)) as Row[];
+      if (!row) return undefined;
+      const hashes = [row.replaced_hash, row.ended_hash].filter((known) => typeof known === "string");
+      return { key: made.key, stored: toKey(row), hashes };
     },
+    remove: (hash, workspaceId) =>
+      one(
+        `update api_keys k set deleted_at = now(), disabled = true, updated_at = now() where ${IS_NAMED}
+         returning k.*, ${AS_TEXT}`,
+        [hash, workspaceId ?? null],
+      ),
+    usedOfLimit: (keys, nowMs) => usedOfLimit(sql, keys, nowMs),
   };
 }
 
-async function changeKey(
+/** $1: the hash, $2: the workspace or null. */
+const IS_NAMED = `(k.hash = $1 or k.previous_hash = $1) and k.deleted_at is null
+  and ($2::uuid is null or k.workspace_id = $2::uuid)`;
+
+const INSERT = `
+  with made as (
+    insert into api_keys as k (id, workspace_id, hash, label, kind, name, disabled, expires_at, models, providers,
+      ip_allow, model_caps, limit_nano, limit_reset, rpm, rpd, tpm, created_at, updated_at)
+    select $1::uuid, $2::uuid, $3, $4, $5, r.name, r.disabled, r.expires_at, r.models, r.providers,
+      r.ip_allow, r.model_caps, r.limit_nano, r.limit_reset, r.rpm, r.rpd, r.tpm, now(), now()
+    from json_populate_record(null::api_keys, $6::text::json) r
+    returning *)
+  select k.*, ${AS_TEXT} from made k`;
+
+const FIND = `
+  select k.*, ${AS_TEXT}, w.billing, w.plan, w.budget_nano, w.budget_reset,
+    w.suspended_at is not null as suspended
+  from api_keys k join workspaces w on w.id = k.workspace_id
+  where (k.hash = $1 or k.previous_hash = $1) and k.deleted_at is null`;
+
+const LIST = `
+  select k.*, ${AS_TEXT} from api_keys k
+  where k.deleted_at is null and ($1 or not k.disabled) and ($2::uuid is null or k.workspace_id = $2::uuid)
+  order by k.created_at desc, k.id limit $3 offset $4`;
+
+/** $3: the document of changed columns, laid over what there is. */
+const CHANGE = `
+  update api_keys k set (name, disabled, expires_at, models, providers, ip_allow, model_caps, limit_nano, limit_reset,
+    rpm, rpd, tpm) = (
+      select r.name, r.disabled, r.expires_at, r.models, r.providers, r.ip_allow, r.model_caps, r.limit_nano,
+        r.limit_reset, r.rpm, r.rpd, r.tpm
+      from json_populate_record(k, $3::text::json) r),
+    updated_at = now()
+  where ${IS_NAMED} returning k.*, ${AS_TEXT}`;
+
+/** $3, $4: the new secret's hash and label, $5: the seconds for which the present one goes on. */
+const ROTATE = `
+  with old as (select k.id, k.hash, k.previous_hash from api_keys k where ${IS_NAMED} for update)
+  update api_keys k set hash = $3, label = $4, updated_at = now(),
+    previous_hash = case when $5::integer > 0 then old.hash end,
+    previous_expires_at = case when $5::integer > 0 then now() + $5::integer * interval '1 second' end
+  from old where k.id = old.id
+  returning k.*, ${AS_TEXT}, old.hash as replaced_hash, old.previous_hash as ended_hash`;
+
+/** What keys used of their limits: the purse's word, which is what calls are held to; before its first use, the records'. */
+const USED = `
+  select w.id, coalesce(p.used, case when w.since is null then k.used_nano else (
+    select coalesce(sum(r.cost_nano), 0) from requests r
+    where r.key_id = w.id and r.created_at >= w.since and r.paid_by in ('credit', 'internal')) end)::bigint as used
+  from json_to_recordset($1::text::json) as w (id uuid, purse text, since timestamptz)
+  join api_keys k on k.id = w.id left join purses p on p.id = w.purse`;
+
+/** While a key had no such limit its purse was not kept up: a limit that is set anew begins with what was really used. */
+const CATCH_UP = `
+  update purses p set used = greatest(p.used, case when $3::timestamptz is null then k.used_nano else (
+    select coalesce(sum(r.cost_nano), 0) from requests r
+    where r.key_id = k.id and r.created_at >= $3::timestamptz and r.paid_by in ('credit', 'internal')) end)
+  from api_keys k where k.id = $2::uuid and p.id = $1`;
+
+/** The purse that a key's limit is counted in now, and since when. */
+function purseOf(key: StoredKey, nowMs: number): { purse: string; since: Date | null } {
+  const period = key.limitReset === null ? undefined : periodOf(key.limitReset, nowMs);
+  return { purse: `key:${key.id}:${period?.name ?? "all"}`, since: period?.start ?? null };
+}
+
+async function usedOfLimit(sql: SQL, keys: readonly StoredKey[], nowMs: number): Promise<Map<string, Nano>> {
+  const limited = keys.filter((key) => key.limitNano !== null);
+  if (limited.length === 0) return new Map();
+  const asked = limited.map((key) => ({ id: key.id, ...purseOf(key, nowMs) }));
+  const rows = (await sql.unsafe(USED, [JSON.stringify(asked)])) as Row[];
+  return new Map(rows.map((row) => [row.id as string, amount(row.used)]));
+}
+
+function changeKey(
   sql: SQL,
   hash: string,
   change: KeyChange,
   workspaceId: string | undefined,
 ): Promise<StoredKey | undefined> {
-  const has = (field: keyof KeyChange) => change[field] !== undefined;
-  const rows = (await sql`
-        update api_keys set
-          name = case when ${has("name")} then ${change.name ?? ""} else name end,
-          disabled = case when ${has("disabled")} then ${change.disabled ?? false} else disabled end,
-          expires_at = case when ${has("expiresAt")} then ${change.expiresAt ?? null}::timestamptz else expires_at end,
-          models = case when ${has("models")}
-            then (select array_agg(value) from json_array_elements_text(${listParameter(change.models)}::text::json)) else models end,
-          limit_nano = case when ${has("limitNano")} then ${change.limitNano ?? null}::bigint else limit_nano end,
-          limit_reset = case when ${has("limitReset")} then ${change.limitReset ?? null}::text else limit_reset end,
-          rpm = case when ${has("rpm")} then ${change.rpm ?? null}::integer else rpm end,
-          rpd = case when ${has("rpd")} then ${change.rpd ?? null}::integer else rpd end,
-          updated_at = now()
-        where hash = ${hash} and deleted_at is null
-          and (${workspaceId ?? null}::uuid is null or workspace_id = ${workspaceId ?? null}::uuid)
-        returning *, to_json(models)::text as models`) as Row[];
-  return rows[0] && toKey(rows[0]);
+  return sql.begin(async (transaction) => {
+    const columns = JSON.stringify(toColumns(change));
+    const [row] = (await transaction.unsafe(CHANGE, [hash, workspaceId ?? null, columns])) as Row[];
+    if (!row) return undefined;
+    const key = toKey(row);
+    if (key.limitNano !== null && (change.limitNano !== undefined || change.limitReset !== undefined)) {
+      const { purse, since } = purseOf(key, Date.now());
+      await transaction.unsafe(CATCH_UP, [purse, key.id, since]);
+    }
+    return key;
+  });
 }

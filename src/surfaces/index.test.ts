@@ -38,6 +38,14 @@ describe("the list of models", () => {
     expect(ids(list, "data", "id")).toEqual(["m", "n/x:free"]);
   });
 
+  test("leaves out what none of the key's providers serves, one by one as well", async () => {
+    const models = [model([endpoint()], { id: "m" }), model([endpoint({ provider: "q" })], { id: "n" })];
+    const bound = open({ models, principal: { providers: ["q*"] } });
+    expect(ids(await json(await bound.ask("/v1/models")), "data", "id")).toEqual(["n"]);
+    expect((await bound.ask("/v1/models/m")).status).toBe(404);
+    expect((await bound.ask("/v1/models/n")).status).toBe(200);
+  });
+
   test("has prices as decimals of dollars a token", async () => {
     const list = await json(await open().ask("/api/v1/models"));
     expect((list.data as JsonObject[])[0]).toMatchObject({ pricing: { prompt: "0.000001", completion: "0.000004" } });

@@ -9,7 +9,7 @@ import { type AnyDialect, DIALECTS } from "../dialects/index.ts";
 import { count } from "../gateway/count.ts";
 import { type Gateway, newRequestId, type Visit } from "../gateway/gateway.ts";
 import { handle } from "../gateway/handle.ts";
-import { mayCall } from "../gateway/model.ts";
+import { isOffered } from "../gateway/model.ts";
 import { commonHeaders, refuse } from "../gateway/respond.ts";
 import { messages } from "./anthropic.ts";
 import { gemini } from "./gemini.ts";
@@ -32,6 +32,8 @@ const SURFACES: readonly Surface[] = [
 export interface Connection {
   /** The body is in: its deadline no longer applies, and a silent stream must not be cut. */
   bodyRead(): void;
+  /** Where the caller comes from; undefined when it cannot be told. */
+  clientAddress(): string | undefined;
 }
 
 function find(place: Place): Match | undefined {
@@ -73,6 +75,7 @@ function toVisit(request: Request, place: Place, match: Match, connection: Conne
     request,
     credential: credential(request.headers, () => (place.query ? queryParameter(place.query, "key") : undefined)),
     bodyRead: connection.bodyRead,
+    clientAddress: connection.clientAddress,
   };
 }
 
@@ -122,7 +125,7 @@ async function models(gateway: Gateway, visit: Visit, place: Place): Promise<Res
       throw new GatewayError("method_not_allowed", "Ask for models with GET.");
     }
     const principal = await gateway.authenticate(visit);
-    const shown = gateway.catalog.models.filter((model) => mayCall(principal, model));
+    const shown = gateway.catalog.models.filter((model) => isOffered(principal, model));
     const headers = commonHeaders(id);
     if (place.route === "models") {
       return Response.json(listFor(visit.dialect.id, shown), { headers });
