@@ -5,7 +5,8 @@
 import { parseArgs } from "node:util";
 import { buildCatalogOf } from "./app.ts";
 import { CatalogError } from "./catalog/catalog.ts";
-import { createKeys, listKeys, revokeKey } from "./cli/keys.ts";
+import { grantCredits } from "./cli/credits.ts";
+import { changeKey, createKeys, listKeys, revokeKey, rotateKey, showKey } from "./cli/keys.ts";
 import { listModels } from "./cli/models.ts";
 import { applyPrices, diffPrices, resetPrices } from "./cli/prices.ts";
 import { serve } from "./cli/serve.ts";
@@ -26,7 +27,21 @@ const OPTIONS = {
   name: { type: "string" },
   workspace: { type: "string" },
   models: { type: "string" },
+  providers: { type: "string" },
+  ip: { type: "string" },
+  cap: { type: "string", multiple: true },
+  limit: { type: "string" },
+  amount: { type: "string" },
+  reason: { type: "string" },
+  "idempotency-key": { type: "string" },
+  "limit-reset": { type: "string" },
+  rpm: { type: "string" },
+  rpd: { type: "string" },
+  tpm: { type: "string" },
   expires: { type: "string" },
+  disable: { type: "boolean" },
+  enable: { type: "boolean" },
+  grace: { type: "string" },
   provisioning: { type: "boolean" },
   json: { type: "boolean" },
   only: { type: "string", multiple: true },
@@ -69,8 +84,20 @@ async function run(): Promise<number> {
     case "keys list":
       await listKeys(config, log, print);
       return 0;
-    case `keys revoke`:
+    case "keys show":
+      await showKey(config, log, argument, print);
+      return 0;
+    case "keys change":
+      await changeKey(config, log, argument, values, print);
+      return 0;
+    case "keys rotate":
+      await rotateKey(config, log, argument, values, print);
+      return 0;
+    case "keys revoke":
       await revokeKey(config, log, argument, print);
+      return 0;
+    case "credits grant":
+      await grantCredits(config, log, values, print);
       return 0;
     case "prices diff":
       await diffPrices(config, log, values, print);

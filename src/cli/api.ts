@@ -22,7 +22,13 @@ export async function withApi(config: Config, log: Log, work: (ask: Ask) => Prom
   const token = crypto.randomUUID() + crypto.randomUUID();
   const app = await openApp(config, log, [token]);
   try {
-    await work(asker(async (request) => app.fetch(request, { bodyRead() {} }), "http://localhost", token));
+    await work(
+      asker(
+        async (request) => app.fetch(request, { bodyRead() {}, clientAddress: () => undefined }),
+        "http://localhost",
+        token,
+      ),
+    );
   } finally {
     await app.close();
   }

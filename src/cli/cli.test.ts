@@ -68,10 +68,13 @@ describe("without a server", () => {
 
   const wrong: [string, string[]][] = [
     ["an unknown command", ["sreve"]],
-    ["an unknown action", ["keys", "rotate"]],
+    ["an unknown action", ["keys", "spin"]],
     ["an unknown option", ["keys", "create", "--nmae", "x"]],
     ["a key without a name", ["keys", "create"]],
     ["too little of a hash", ["keys", "revoke", "abc"]],
+    ["a change of nothing", ["keys", "change", "abcdefgh"]],
+    ["a limit that is no number", ["keys", "create", "--name", "x", "--limit", "much"]],
+    ["a cap without an amount", ["keys", "create", "--name", "x", "--cap", "gpt-*"]],
   ];
   for (const [name, args] of wrong) {
     test(`${name} is told on one line, with where to look`, async () => {
@@ -117,6 +120,28 @@ describe("without a server", () => {
     expect(again.err).toContain("0 keys have a hash that begins with");
   }, 60_000);
 });
+
+test("a key is restricted, changed, shown and rotated in the database itself", async () => {
+  const made = await run(
+    "keys create --name k --providers open* --ip 10.0.0.0/8,::1 --cap gpt-*=0.5 --cap *=2 --limit 10 --tpm 9".split(
+      " ",
+    ),
+  );
+  const parsed = parseKey(made.out.trim());
+  const hash = parsed.ok ? parsed.hash : "";
+  const show = async (of: string) => JSON.parse((await run(["keys", "show", of])).out) as Record<string, unknown>;
+  const shown = await show(hash);
+  expect(shown).toMatchObject({ providers: ["open*"], ip_allow: ["10.0.0.0/8", "::1"], limit: 10, tpm: 9 });
+  expect(shown.model_caps).toEqual({ "gpt-*": 0.5, "*": 2 });
+  const change = "--ip none --cap none --limit 5 --limit-reset daily --disable".split(" ");
+  expect(await run(["keys", "change", hash.slice(0, 12), ...change])).toMatchObject({ code: 0 });
+  const changed = { ip_allow: null, model_caps: null, limit: 5, limit_reset: "daily", disabled: true, tpm: 9 };
+  expect(await show(hash)).toMatchObject(changed);
+  const rotated = await run(["keys", "rotate", hash, "--grace", "60"]);
+  const fresh = parseKey(rotated.out.trim());
+  expect([rotated.code, fresh.ok]).toEqual([0, true]);
+  expect(await show(fresh.ok ? fresh.hash : "")).toMatchObject({ ...changed, previous_expires_at: expect.any(String) });
+}, 60_000);
 
 describe("with a server", () => {
   let server: ReturnType<typeof start>;

@@ -12,9 +12,19 @@ export const USAGE = `sluice: an AI model gateway that you run yourself
 
   sluice serve                          start the gateway (npm start does the same)
   sluice keys create --name NAME        create an API key and print it
-       [--workspace ID] [--models GLOB,GLOB] [--expires DATE] [--provisioning]
+       [--workspace ID] [--provisioning] and restrictions:
+       [--models GLOB,GLOB] [--providers GLOB,GLOB] [--ip ADDRESS,RANGE]
+       [--limit DOLLARS] [--limit-reset daily|weekly|monthly] [--cap GLOB=DOLLARS]...
+       [--rpm N] [--rpd N] [--tpm N] [--expires DATE]
   sluice keys list                      list keys: hash, label, state, use, name
-  sluice keys revoke HASH               revoke a key (the first characters of its hash do)
+  sluice keys show HASH                 show a key (the first characters of its hash do)
+  sluice keys change HASH               change its name or restrictions, which "none" takes away
+       [--name NAME] [--disable | --enable] [restrictions as above]
+  sluice keys rotate HASH               give a key a new secret and print it; the old one works for a day more
+       [--grace SECONDS]
+  sluice keys revoke HASH               revoke a key
+  sluice credits grant                  give a workspace credit; an amount below zero (--amount=-5) takes it back
+       --workspace ID --amount DOLLARS --reason TEXT [--expires DATE|DAYS] [--idempotency-key KEY]
   sluice models [--json]                list the models that this configuration offers
   sluice prices diff                    compare the prices in force with published ones
        [--only GLOB]... [--at DATE] [--json]
