@@ -46,6 +46,22 @@ describe("the list of models", () => {
     expect((await bound.ask("/v1/models/n")).status).toBe(200);
   });
 
+  test("agrees with calls: a model of which no provider is allowed is refused before any upstream is asked", async () => {
+    let asked = 0;
+    const upstream = () => {
+      asked++;
+      return new Response(null, { status: 500 });
+    };
+    const bound = open({ upstream, principal: { providers: ["q*"] } });
+    const messages = [{ role: "user", content: "Hi" }];
+    for (const path of ["/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens"]) {
+      const answer = await bound.ask(path, { model: "m", max_tokens: 5, messages });
+      expect([path, answer.status]).toEqual([path, 404]);
+      expect(JSON.stringify(await answer.json())).toContain("may not use any provider of m");
+    }
+    expect(asked).toBe(0);
+  });
+
   test("has prices as decimals of dollars a token", async () => {
     const list = await json(await open().ask("/api/v1/models"));
     expect((list.data as JsonObject[])[0]).toMatchObject({ pricing: { prompt: "0.000001", completion: "0.000004" } });
