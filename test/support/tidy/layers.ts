@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   db: ["core"],
   limits: ["core", "db"],
   ledger: ["core", "db"],
-  identity: ["core", "db"],
+  identity: ["core", "db", "ledger"],
   usage: ["core", "db"],
   catalog: ["core", "db", "providers"],
   billing: ["core", "db", "ledger", "identity"],
