@@ -6,7 +6,8 @@ import type { SQL } from "bun";
 import type { CallRecord } from "../core/call.ts";
 import { GatewayError } from "../core/error.ts";
 import { type Journal, JournalFull, type Note, type Shape } from "./journal.ts";
-import { rowText, shapeKey, shapeText, WRITE_CALLS } from "./row.ts";
+import { rowText, WRITE_CALLS } from "./row.ts";
+import { createShapes, SHAPE_LINE } from "./shapes.ts";
 
 const MAX_QUEUED = 20_000;
 const MAX_BATCH = 1000;
@@ -14,8 +15,6 @@ const MAX_BATCH = 1000;
 const FLUSH_AFTER_MS = 100;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5000;
-/** Shapes that are remembered; callers choose model names, so there is no end to them. */
-const MAX_SHAPES = 10_000;
 
 /** What the recorder tells of a hold whose cost is in the database. */
 export interface Settled {
@@ -52,7 +51,7 @@ interface Queued {
 }
 
 /** Begins the lines of calls under way, of finished ones, and of shapes. */
-export const LINES = { node: "N", shape: "S", open: "O", finished: "R" } as const;
+export const LINES = { node: "N", shape: SHAPE_LINE, open: "O", finished: "R" } as const;
 
 /** A recorder over an open database and an open journal. */
 export function createRecorder(settings: {
@@ -64,7 +63,7 @@ export function createRecorder(settings: {
 }): Recorder {
   const { sql, journal } = settings;
   const queue = new Map<string, Queued>();
-  const shapeOf = shapeBook();
+  const shapeOf = createShapes();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let writing = false;
   let retryMs = RETRY_MIN_MS;
@@ -124,7 +123,7 @@ export function createRecorder(settings: {
     open(record) {
       const shape = shapeOf(record);
       try {
-        return journal.note(LINES.open + rowText(shape.number, record), shape);
+        return journal.note(LINES.open + rowText(shape.number, shape.served, record), shape);
       } catch (error) {
         if (error instanceof JournalFull) throw crowded(error);
         throw error;
@@ -132,7 +131,7 @@ export function createRecorder(settings: {
     },
     push(record, open, hold) {
       const shape = shapeOf(record);
-      const row = rowText(shape.number, record);
+      const row = rowText(shape.number, shape.served, record);
       const closing = note(LINES.finished, row, shape);
       const notes = [open, closing].filter((one) => one !== undefined);
       queue.set(record.id, { record, shape, row, notes, hold, nodeId: hold?.nodeId ?? settings.nodeId() });
@@ -154,22 +153,6 @@ function crowded(cause: JournalFull): GatewayError {
       cause,
     },
   );
-}
-
-/** Gives each shape its number and line, made once. */
-function shapeBook(): (record: CallRecord) => Shape {
-  const known = new Map<string, Shape>();
-  let count = 0;
-  return (record) => {
-    const key = shapeKey(record);
-    const found = known.get(key);
-    if (found) return found;
-    if (known.size >= MAX_SHAPES) known.clear();
-    const number = ++count;
-    const shape = { number, line: LINES.shape + shapeText(number, record) };
-    known.set(key, shape);
-    return shape;
-  };
 }
 
 async function untilEmpty(queue: ReadonlyMap<string, Queued>, timeoutMs: number): Promise<void> {

@@ -13,13 +13,6 @@ function plain(text: string | undefined): string | undefined {
   return text.slice(0, MAX_TEXT).replaceAll("\0", "").toWellFormed();
 }
 
-/** What tells a call's shape from others', in one cheap text. */
-export function shapeKey(record: CallRecord): string {
-  const { usage } = record;
-  const losses = record.losses.length === 0 ? "" : JSON.stringify(record.losses);
-  return `${record.keyId}|${record.endpoint}|${record.modelRequested}|${record.model}|${record.surface}|${record.dialect}|${record.path}|${record.streamed}|${record.status}|${record.errorCode}|${record.finishReason}|${usage.source}|${record.cancelled}|${record.outcome}|${record.paidBy}|${record.clamped}|${record.keyPurse}|${record.budgetPurse}|${record.countPurse}|${record.client}|${losses}`;
-}
-
 /** What many calls of a batch have in common. It is sent once for all of them: reading JSON is most of the database's work. */
 export function toShape(record: CallRecord) {
   return {
@@ -59,44 +52,63 @@ function integer(value: number): number {
 
 const MAX_NANO = 2n ** 62n;
 
+/** In quotes: the database reads digits, not a number that JavaScript could have rounded. */
 function money(amount: bigint): string {
-  return String(amount > MAX_NANO ? MAX_NANO : amount);
+  return `"${amount > MAX_NANO ? MAX_NANO : amount}"`;
 }
 
-/** What is a call's own. Counts of zero are left out. */
-export function toRow(record: CallRecord) {
-  const { usage } = record;
-  return {
-    id: record.id,
-    created_ms: record.createdAt.getTime(),
-    upstream_id: plain(record.upstreamId),
-    tokens_input: integer(usage.input) || undefined,
-    tokens_cache_read: integer(usage.cacheRead) || undefined,
-    tokens_cache_write_5m: integer(usage.cacheWrite5m) || undefined,
-    tokens_cache_write_1h: integer(usage.cacheWrite1h) || undefined,
-    tokens_output: integer(usage.output) || undefined,
-    tokens_thinking: integer(usage.thinking) || undefined,
-    tokens_image_input: integer(usage.imageInput) || undefined,
-    tokens_image_output: integer(usage.imageOutput) || undefined,
-    tokens_audio_input: integer(usage.audioInput) || undefined,
-    tokens_audio_output: integer(usage.audioOutput) || undefined,
-    web_searches: integer(usage.webSearches) || undefined,
-    cost_nano: record.costNano === 0n ? undefined : money(record.costNano),
-    hold_nano: record.holdNano === 0n ? undefined : money(record.holdNano),
-    loss_nano: record.lossNano === 0n ? undefined : money(record.lossNano),
-    provider_cost_nano: record.providerCostNano === 0n ? undefined : money(record.providerCostNano),
-    first_token_ms: record.firstTokenMs === undefined ? undefined : integer(record.firstTokenMs),
-    duration_ms: integer(record.durationMs),
-    attempts: record.attempts.some(isOdd) ? record.attempts.map(tame) : record.attempts,
-  };
+/** The attempts of a call that its first endpoint served, up to the duration of the only one: the same text for a whole shape. */
+export function servedAttempts(record: CallRecord): string {
+  const { endpoint, provider, dialect } = record;
+  const attempt = { endpoint: plain(endpoint), provider, dialect, status: 200, outcome: "served" };
+  return `[${JSON.stringify(attempt).slice(0, -1)},"durationMs":`;
 }
 
-function isOdd({ reason }: CallRecord["attempts"][number]): boolean {
-  return reason !== undefined;
+function isServedAtOnce({ attempts, endpoint, dialect }: CallRecord): boolean {
+  const [only] = attempts;
+  if (attempts.length !== 1 || !only) return false;
+  return only.outcome === "served" && only.status === 200 && only.endpoint === endpoint && only.dialect === dialect;
 }
 
 function tame(attempt: CallRecord["attempts"][number]) {
   return { ...attempt, reason: plain(attempt.reason), endpoint: plain(attempt.endpoint) };
+}
+
+/** What a count is called in a row. */
+const COUNTS = [
+  ["input", "tokens_input"],
+  ["cacheRead", "tokens_cache_read"],
+  ["cacheWrite5m", "tokens_cache_write_5m"],
+  ["cacheWrite1h", "tokens_cache_write_1h"],
+  ["output", "tokens_output"],
+  ["thinking", "tokens_thinking"],
+  ["imageInput", "tokens_image_input"],
+  ["imageOutput", "tokens_image_output"],
+  ["audioInput", "tokens_audio_input"],
+  ["audioOutput", "tokens_audio_output"],
+  ["webSearches", "web_searches"],
+] as const;
+
+/**
+ * What is a call's own, as JSON; counts and amounts of zero are left out. Written by hand, since it is written for every
+ * call twice: `served` is the text of `servedAttempts`, made once for the shape.
+ */
+export function rowText(shape: number, served: string, record: CallRecord): string {
+  const { usage, upstreamId, firstTokenMs } = record;
+  let text = `{"shape":${shape},"id":"${record.id}","created_ms":${record.createdAt.getTime()},"duration_ms":${integer(record.durationMs)}`;
+  if (upstreamId !== undefined) text += `,"upstream_id":${JSON.stringify(plain(upstreamId))}`;
+  if (firstTokenMs !== undefined) text += `,"first_token_ms":${integer(firstTokenMs)}`;
+  for (const [name, column] of COUNTS) {
+    const count = usage[name];
+    if (count !== 0) text += `,"${column}":${integer(count)}`;
+  }
+  if (record.costNano !== 0n) text += `,"cost_nano":${money(record.costNano)}`;
+  if (record.holdNano !== 0n) text += `,"hold_nano":${money(record.holdNano)}`;
+  if (record.lossNano !== 0n) text += `,"loss_nano":${money(record.lossNano)}`;
+  if (record.providerCostNano !== 0n) text += `,"provider_cost_nano":${money(record.providerCostNano)}`;
+  if (record.attempts.length === 0) return `${text}}`;
+  if (isServedAtOnce(record)) return `${text},"attempts":${served}${integer(record.attempts[0]!.durationMs)}}]}`;
+  return `${text},"attempts":${JSON.stringify(record.attempts.map(tame))}}`;
 }
 
 const SHAPE: Readonly<Record<keyof ReturnType<typeof toShape>, string>> = {
@@ -125,7 +137,7 @@ const SHAPE: Readonly<Record<keyof ReturnType<typeof toShape>, string>> = {
   budget_purse: "text",
   count_purse: "text",
 };
-const ROW: Readonly<Record<keyof ReturnType<typeof toRow>, string>> = {
+const ROW: Readonly<Record<string, string>> = {
   id: "text",
   created_ms: "double precision",
   upstream_id: "text",
@@ -154,7 +166,10 @@ const columns = (types: Readonly<Record<string, string>>) =>
     .map(([name, type]) => `${name} ${type}`)
     .join(", ");
 const OWN = Object.keys(ROW).filter((name) => name !== "created_ms");
-const VALUES = OWN.map((name) => (/^tokens_|^web_searches$|_nano$/.test(name) ? `coalesce(${name}, 0)` : name));
+const VALUES = OWN.map((name) => {
+  if (name === "attempts") return "coalesce(attempts, '[]')";
+  return /^tokens_|^web_searches$|_nano$/.test(name) ? `coalesce(${name}, 0)` : name;
+});
 /** Of the shape, what the table has; the purses are for the books only. */
 const SHARED = Object.keys(SHAPE)
   .filter((name) => !name.endsWith("_purse"))
@@ -182,9 +197,4 @@ export const WRITE_CALLS = `
 /** The line of a shape, and the element of the statement's first parameter: JSON that begins with its number. */
 export function shapeText(number: number, record: CallRecord): string {
   return `{"shape":${number},${JSON.stringify(toShape(record)).slice(1)}`;
-}
-
-/** The line of a row, and the element of the statement's second parameter. */
-export function rowText(shape: number, record: CallRecord): string {
-  return `{"shape":${shape},${JSON.stringify(toRow(record)).slice(1)}`;
 }
