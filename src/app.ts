@@ -11,10 +11,13 @@ import { openOverrides } from "./catalog/prices/overrides.ts";
 import { loadPublished } from "./catalog/prices/published.ts";
 import type { Config } from "./config.ts";
 import { accountRoutes } from "./console/account.ts";
+import { creditRoutes } from "./console/credits.ts";
 import { keyRoutes } from "./console/keys.ts";
+import { planRoutes } from "./console/plans.ts";
 import { priceRoutes } from "./console/prices.ts";
 import { createManagement, type Management } from "./console/route.ts";
 import { workspaceRoutes } from "./console/workspaces.ts";
+import type { PlanTerms } from "./core/call.ts";
 import { nanoToDollars } from "./core/money.ts";
 import { type Database, openDatabase } from "./db/database.ts";
 import { migrate } from "./db/migrate.ts";
@@ -22,7 +25,13 @@ import { createGateway, type Gateway, newRequestId } from "./gateway/gateway.ts"
 import { type Authenticator, createAuthenticator } from "./identity/authenticate.ts";
 import { type Keys, openKeys } from "./identity/keys.ts";
 import { openWorkspaces, type Workspaces } from "./identity/workspaces.ts";
-import { createCredit } from "./ledger/credit.ts";
+import { type Books, openBooks } from "./ledger/books.ts";
+import { openCoupons } from "./ledger/coupons.ts";
+import { watchExpiry } from "./ledger/expiry.ts";
+import { openWallet } from "./ledger/wallet.ts";
+import type { RateLimiter } from "./limits/limiter.ts";
+import { createMemoryLimiter } from "./limits/memory.ts";
+import { createRedisLimiter } from "./limits/redis.ts";
 import { PROVIDER_TYPES } from "./providers/index.ts";
 import type { Provider } from "./providers/provider.ts";
 import { type SimulatorServer, serveSimulator } from "./simulator/index.ts";
@@ -31,8 +40,10 @@ import { credential } from "./surfaces/surface.ts";
 import { locate } from "./surfaces/url.ts";
 import type { Log } from "./telemetry/log.ts";
 import { usageByKey } from "./usage/by-key.ts";
+import { type JournalFolder, openJournal, openJournalFolder } from "./usage/journal.ts";
 import { createRecorder, type Recorder } from "./usage/recorder.ts";
 import { findRecord } from "./usage/records.ts";
+import { replayJournal } from "./usage/replay.ts";
 
 export interface App {
   readonly catalog: Catalog;
@@ -51,6 +62,8 @@ export interface App {
 }
 
 const DRAIN_RECORDS_MS = 30_000;
+/** After so much silence another node is taken for dead, and what it had set aside can be spent again. */
+const GIVE_UP_MS = 30_000;
 /** The embedded store has no background process that vacuums. */
 const MAINTAIN_EVERY_MS = 3_600_000;
 /** How soon a node sees the prices that another one put in force. */
@@ -75,10 +88,15 @@ export async function openApp(
   });
   await migrate(database);
   const { catalog, ...prices } = await catalogWithOverrides(config, providers, database, log);
-  const parts = openParts(config, log, database);
+  const parts = await openParts(config, log, database);
   const firstStart = await parts.workspaces.ensureOperator(config.defaults.plan);
   const upkeep = setInterval(() => void database.maintain().catch(() => {}), MAINTAIN_EVERY_MS);
   upkeep.unref();
+  const expiry = watchExpiry({
+    sql: database.sql,
+    books: parts.books,
+    onError: (error) => log.error("credit could not be looked through for its expiry", { error: String(error) }),
+  });
   let stopping = false;
   const ready = () => (stopping ? { ok: false as const, reason: "stopping" } : database.ready());
   const gateway = createGateway({
@@ -109,30 +127,90 @@ export async function openApp(
       stopping = true;
       clearInterval(upkeep);
       prices.stop();
+      await expiry.stop();
       await parts.recorder
         .drain(DRAIN_RECORDS_MS)
         .catch((error) => log.error("usage records are lost", { error: String(error) }));
+      await parts.wallet.close();
+      await parts.limiter.close();
+      parts.journal.close();
+      parts.folder.release();
       await database.close();
       await simulator?.stop();
     },
   };
 }
 
-/** The parts that live on the database. */
-function openParts(config: Config, log: Log, { sql }: Database) {
+/** The parts that live on the database, after what a killed process left has been booked. */
+async function openParts(config: Config, log: Log, database: Database) {
+  const { sql } = database;
+  const books = openBooks(sql);
+  const folder = openJournalFolder(config.dataDir);
+  await takeUp(folder, books, database, log);
+  const nowMs = () => performance.now();
+  const onError = (error: unknown) => log.error("the books could not be asked", { error: String(error) });
+  const wallet = await openWallet({ books, nowMs, onError });
   const keys = openKeys(sql, config.brand.keyPrefix);
-  const credit = createCredit();
-  const authenticator = createAuthenticator({
-    find: keys.findByHash,
-    nowMs: Date.now,
-    onLoaded: (key) => credit.refresh(key.workspaceId, key.balanceNano),
-  });
+  const terms = planTerms(config);
+  const authenticator = createAuthenticator({ find: keys.findByHash, nowMs: Date.now, terms });
+  const journal = openJournal(folder.directory, () => `N${wallet.nodeId}`);
   const recorder = createRecorder({
     sql,
-    onSettled: (settled) => credit.settled(settled.workspaceId, settled.balanceNano, settled.settledNano),
+    journal,
+    nodeId: () => wallet.nodeId,
     onError: (error, queued) => log.error("usage records could not be written", { error: String(error), queued }),
   });
-  return { keys, workspaces: openWorkspaces(sql), credit, authenticator, recorder };
+  const limiter = await openLimiter(config, log, nowMs);
+  return {
+    keys,
+    workspaces: openWorkspaces(sql, books),
+    books,
+    wallet,
+    authenticator,
+    recorder,
+    limiter,
+    journal,
+    folder,
+  };
+}
+
+/** Books what a process that was killed had noted, and frees what it had leased. */
+async function takeUp(folder: JournalFolder, books: Books, { sql, kind }: Database, log: Log): Promise<void> {
+  const { finished, expired, nodes } = await replayJournal(sql, folder.left);
+  // The embedded store has one user, and its lock says that it is us: whoever else is registered is dead.
+  await books.giveUp(kind === "embedded" ? 0 : GIVE_UP_MS, nodes);
+  folder.forget();
+  if (finished + expired > 0) log.warn("an earlier run was cut off; its journal was taken up", { finished, expired });
+}
+
+async function openLimiter(config: Config, log: Log, nowMs: () => number): Promise<RateLimiter> {
+  if (!config.redisUrl) return createMemoryLimiter({ nowMs });
+  const limiter = createRedisLimiter({
+    url: config.redisUrl,
+    nowMs,
+    log: (level, message, fields) => log[level](message, fields),
+  });
+  await limiter.ready();
+  return limiter;
+}
+
+/** What each configured plan gives and forbids; one that is no longer configured gives nothing and forbids nothing. */
+function planTerms({ plans }: Config): (plan: string) => PlanTerms {
+  const known = new Map(
+    plans.map((plan): [string, PlanTerms] => [
+      plan.id,
+      {
+        id: plan.id,
+        rpm: plan.rpm,
+        rpd: plan.rpd,
+        tpm: plan.tpm,
+        models: plan.models.includes("*") ? undefined : plan.models,
+        includedPerDay: plan.includedRequestsPerDay,
+        freePerDay: plan.freeRequestsPerDay,
+      },
+    ]),
+  );
+  return (id) => known.get(id) ?? { id, includedPerDay: 0 };
 }
 
 interface Site {
@@ -152,7 +230,7 @@ function answerAny(site: Site, request: Request, connection: Connection): Respon
   if (path !== undefined) {
     if (request.method === "OPTIONS") return preflight(request);
     const key = credential(request.headers, () => undefined);
-    const answer = site.management.answer(request, path, place.query, key, newRequestId());
+    const answer = site.management.answer(request, path, place.query, key, newRequestId(), connection.clientAddress);
     if (answer) return answer;
   }
   return answerModelApi(site.gateway, request, place, connection);
@@ -270,6 +348,7 @@ function manage(parts: {
   config: Config;
   prices: PriceBook;
   keys: Keys;
+  books: Books;
   workspaces: Workspaces;
   authenticator: Authenticator;
   database: Database;
@@ -278,6 +357,8 @@ function manage(parts: {
   log: Log;
 }): Management {
   const { config, keys, workspaces, authenticator, database, recorder, rootKeys, log } = parts;
+  const { sql } = database;
+  const coupons = openCoupons({ sql, books: parts.books, nowMs: Date.now });
   return createManagement({
     routes: [
       ...keyRoutes({ keys, workspaces, authenticator, usage: (ids) => usageByKey(database.sql, ids) }),
@@ -285,7 +366,9 @@ function manage(parts: {
         workspaces,
         findRecord: (id, workspaceId) => findRecord(database.sql, recorder, id, workspaceId),
       }),
-      ...workspaceRoutes({ workspaces, defaults: config.defaults }),
+      ...workspaceRoutes({ workspaces, defaults: config.defaults, plans: config.plans.map(({ id }) => id) }),
+      ...creditRoutes({ sql, books: parts.books, coupons, workspaces, nowMs: Date.now }),
+      ...planRoutes(config.plans),
       ...priceRoutes(parts.prices),
     ],
     authenticator,

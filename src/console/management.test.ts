@@ -45,6 +45,8 @@ const ENTRY = {
   workspace_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
 };
 
+const terms = (id: string) => ({ id, includedPerDay: 0 });
+
 type Answer = { status: number; body: JsonObject; headers: Headers };
 
 eachDatabase((store) => {
@@ -59,14 +61,18 @@ eachDatabase((store) => {
     keys = openKeys(database.sql, "sk-test-");
     workspaces = openWorkspaces(database.sql);
     await workspaces.ensureOperator("payg");
-    const authenticator = createAuthenticator({ find: keys.findByHash, nowMs: Date.now });
+    const authenticator = createAuthenticator({ find: keys.findByHash, terms, nowMs: Date.now });
     const findRecord = async (id: string, workspaceId: string) =>
       records.find((one) => one.id === id && one.workspaceId === workspaceId);
     management = createManagement({
       routes: [
         ...keyRoutes({ keys, workspaces, authenticator, usage: (ids) => usageByKey(database.sql, ids) }),
         ...accountRoutes({ workspaces, findRecord }),
-        ...workspaceRoutes({ workspaces, defaults: { plan: "payg", welcomeCreditNano: nano(5_000_000_000n) } }),
+        ...workspaceRoutes({
+          workspaces,
+          defaults: { plan: "payg", welcomeCreditNano: nano(5_000_000_000n) },
+          plans: ["payg"],
+        }),
       ],
       authenticator,
       rootKeys: [ROOT],
@@ -120,6 +126,7 @@ eachDatabase((store) => {
       ["POST", "keys", ["root", "provisioning"]],
       ["GET", "keys/HASH", ["root", "provisioning"]],
       ["PATCH", "keys/HASH", ["root", "provisioning"]],
+      ["POST", "keys/HASH/rotate", ["root", "provisioning"]],
       ["DELETE", "keys/HASH", ["root", "provisioning"]],
       ["GET", "key", ["provisioning", "inference"]],
       ["GET", "credits", ["provisioning", "inference"]],
@@ -130,7 +137,8 @@ eachDatabase((store) => {
         const { provisioning, inference } = await newAccount();
         const callers = { root: ROOT, provisioning: provisioning.key, inference: inference.key };
         const real = path.replace("HASH", inference.hash);
-        const body = method === "POST" || method === "PATCH" ? { name: "x" } : undefined;
+        const named = path.endsWith("rotate") ? {} : { name: "x" };
+        const body = method === "POST" || method === "PATCH" ? named : undefined;
         for (const credential of [
           undefined,
           "",
@@ -165,8 +173,8 @@ eachDatabase((store) => {
 
     test("nobody without a root key in the configuration, not even with an empty one", async () => {
       const bare = createManagement({
-        routes: workspaceRoutes({ workspaces, defaults: { plan: "payg", welcomeCreditNano: nano(0n) } }),
-        authenticator: createAuthenticator({ find: keys.findByHash, nowMs: Date.now }),
+        routes: workspaceRoutes({ workspaces, defaults: { plan: "payg", welcomeCreditNano: nano(0n) }, plans: [] }),
+        authenticator: createAuthenticator({ find: keys.findByHash, terms, nowMs: Date.now }),
         rootKeys: [],
         logError() {},
       });
