@@ -3,7 +3,6 @@
  * The admin API and the command line come here; each grant is one movement and one line of the audit trail.
  */
 import type { SQL } from "bun";
-import { GatewayError } from "../core/error.ts";
 import { type Nano, nano, nanoToDollars } from "../core/money.ts";
 import { transact } from "../db/transaction.ts";
 import { audit } from "./audit.ts";
@@ -45,8 +44,6 @@ export async function grantCredit(sql: SQL, books: Books, wish: GrantWish): Prom
     return await transact(sql, async (transaction) => {
       const posted = await postCredit(books, transaction.sql, movement, wish.end);
       if (posted.outcome === "repeated") return posted;
-      // The books let an account in debt go lower still, which only refunds and disputes may cause.
-      if (amountNano < 0n && posted.balanceNano < posted.heldNano) throw tooMuch();
       await audit(transaction.sql, {
         actor,
         action: `credit.${kind}`,
@@ -63,8 +60,4 @@ export async function grantCredit(sql: SQL, books: Books, wish: GrantWish): Prom
   } catch (thrown) {
     throw ledgerRefusal(thrown);
   }
-}
-
-function tooMuch(): GatewayError {
-  return new GatewayError("insufficient_credit", "There is not enough free credit for that.");
 }
