@@ -8,9 +8,7 @@ create table billing_customers (
   -- The payment method that was saved last, for automatic top-ups.
   payment_method_id text,
   payment_method_at timestamptz,
-  -- The open checkout of a subscription. A new one ends it: two subscriptions would both be charged.
-  checkout_id text,
-  checkout_price text,
+  -- Counts the pages that were opened to begin a subscription: only the last one may stay open.
   checkout_generation integer not null default 0,
   created_at timestamptz not null default now(),
   primary key (workspace_id, livemode)

@@ -17,8 +17,6 @@ export const billingCustomers = pgTable(
     customerId: text("customer_id").notNull().unique(),
     paymentMethodId: text("payment_method_id"),
     paymentMethodAt: time("payment_method_at"),
-    checkoutId: text("checkout_id"),
-    checkoutPrice: text("checkout_price"),
     checkoutGeneration: integer("checkout_generation").notNull().default(0),
     createdAt: time("created_at").notNull().defaultNow(),
   },
