@@ -5,7 +5,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type Edit, exceedsDepth, PatchError, patchJson } from "./patch.ts";
+import { type Edit, exceedsDepth, PatchError, patchJson, replaceMember } from "./patch.ts";
 
 function patch(text: string, ...edits: Edit[]): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(patchJson(new TextEncoder().encode(text), edits));
@@ -29,6 +29,42 @@ describe("setting a field", () => {
     ["after strings full of backslashes", '{"x":"\\\\\\"","model":1}', model, '{"x":"\\\\\\"","model":"b"}'],
   ];
   for (const [name, text, edit, result] of cases) test(name, () => expect(patch(text, edit)).toBe(result));
+});
+
+describe("replacing a member that is known to be there", () => {
+  const replace = (text: string) => {
+    const patched = replaceMember(new TextEncoder().encode(text), "model", '"b"');
+    return patched && new TextDecoder("utf-8", { ignoreBOM: true }).decode(patched);
+  };
+
+  test("changes its value and no other byte, whatever stands around it", () => {
+    expect(replace('{ "x":"ü☃", "model" : "a" ,"y":[2]}\n')).toBe('{ "x":"ü☃", "model" : "b" ,"y":[2]}\n');
+    expect(replace('{"model":"a\\"c","x":"say \\"model\\""}')).toBe('{"model":"b","x":"say \\"model\\""}');
+    expect(replace('{"model":7}')).toBe('{"model":"b"}');
+  });
+
+  test("is left to the patcher where the key may be spelled in another way or stand elsewhere as well", () => {
+    for (const text of [
+      '{"\\u006dodel":"a","x":{"model":"c"}}',
+      '{"model":"a","model":"c"}',
+      '{"model":"a","x":{"model":"c"}}',
+      '{"model":"a","x":"model"}',
+      '{"model":"a","x":"\\u0041"}',
+      '{"x":1}',
+    ]) {
+      expect(replace(text)).toBeUndefined();
+    }
+  });
+
+  test("does what the patcher does, for any document that has the member", () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue(), (others, value) => {
+        const text = JSON.stringify({ ...others, model: value });
+        const replaced = replace(text);
+        if (replaced !== undefined) expect(replaced).toBe(patch(text, model));
+      }),
+    );
+  });
 });
 
 describe("setting a field of a field", () => {

@@ -7,7 +7,7 @@ import { invalidRequest } from "../core/error.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import type { SseFrame } from "../core/frame.ts";
 import { tryParse } from "../core/json.ts";
-import { type Edit, PatchError, patchJson } from "../core/patch.ts";
+import { type Edit, PatchError, patchJson, replaceMember } from "../core/patch.ts";
 import type { DialectId } from "../core/request.ts";
 import type { RelayTarget, StreamDecoder } from "../dialects/dialect.ts";
 import { createSseParser, DEFAULT_MAX_EVENT_BYTES, SseLimitError } from "../upstream/sse.ts";
@@ -27,7 +27,7 @@ export function relay(inquiry: GenerationInquiry, candidate: Candidate<DialectId
   return {
     path: "relay",
     upstreamPath: dialect.upstreamPath(target.model, head.stream),
-    body: patch(inquiry.bytes, edits),
+    body: renamed(inquiry, edits) ?? patch(inquiry.bytes, edits),
     headers: dialectHeaders(inquiry, dialect),
     losses: target.maxOutputTokens !== undefined && head.maxOutputTokens !== undefined ? [LOWERED_LIMIT] : [],
     stream: () => relayStream(inquiry, target.maxOutputTokens),
@@ -36,6 +36,14 @@ export function relay(inquiry: GenerationInquiry, candidate: Candidate<DialectId
       return { output: bytes, events };
     },
   };
+}
+
+/** The body of which only the model's name changes, as most do: its place is found without reading the rest. */
+function renamed({ bytes, body }: GenerationInquiry, edits: readonly Edit[]): Uint8Array | undefined {
+  const [only] = edits;
+  if (edits.length !== 1 || !only || !("value" in only)) return undefined;
+  const [key, child] = only.path;
+  return child === undefined && body[key] !== undefined ? replaceMember(bytes, key, only.value) : undefined;
 }
 
 /** What the caller's dialect may know of the endpoint. */
