@@ -2,7 +2,7 @@
  * One account or limit as this node sees it: the slice leased from the books, and what running calls hold of it.
  * The wallet takes from it at once while the slice lasts; else calls wait here in line while the books are asked once for all.
  */
-import type { Books, PurseSeed } from "./books.ts";
+import { type Books, NodeGivenUp, type PurseSeed } from "./books.ts";
 
 /** An amount taken from a purse. */
 export interface Grant {
@@ -23,33 +23,48 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-interface PurseTiming {
+/** How long a purse waits, in milliseconds. */
+export interface PurseTiming {
+  /** For others to return what they don't use. */
   readonly recallMs: number;
+  /** Between two questions whether they did. */
+  readonly pollMs: number;
+  /** For the database. */
   readonly askMs: number;
 }
 
-/** Between two questions for what others were asked to return. */
-const RECALL_POLL_MS = 200;
 /** How many holds' worth of slice is asked for; it doubles with each question that comes soon after another. */
 const MIN_SLICE = 8n;
 const MAX_SLICE = 4096n;
 const SOON_MS = 1000;
 const MAX_WAITERS = 10_000;
+/** The columns are bigint; nothing that can be held comes near this. */
+const MAX_AMOUNT = 2n ** 62n;
 
 export class Purse {
   readonly id: string;
-  limit: bigint | null;
   /** When something was last taken. */
   usedAtMs: number;
+  #limit: bigint | null;
   /** Leased to this node, as far as the database has not been told of its use. */
   #granted = 0n;
   #held = 0n;
   /** Posted, not yet in the database. */
   #unsettled = 0n;
+  /** Not to be used: it was leased under a limit that is lower now. */
+  #surplus = 0n;
+  /** On its way back to the books. */
+  #returning = 0n;
   #slice = MIN_SLICE;
   #askedAtMs = Number.NEGATIVE_INFINITY;
-  #asking = false;
+  #serving = false;
   #opened: boolean;
+  /** Questions whose answer may still come, be it too late for those who waited. */
+  #unanswered = 0;
+  /** An answer was lost, and the books may have leased more than this node knows of. */
+  #doubted = false;
+  /** Counts what changes the lease. */
+  #changes = 0;
   readonly #waiters: Waiter[] = [];
   readonly #seed: PurseSeed;
   readonly #nodeId: string;
@@ -64,7 +79,7 @@ export class Purse {
     timing: PurseTiming,
   ) {
     this.id = wish.id;
-    this.limit = wish.limit;
+    this.#limit = wish.limit;
     this.#seed = wish.seed ?? {};
     this.#opened = wish.limit === null;
     this.#nodeId = nodeId;
@@ -78,9 +93,31 @@ export class Purse {
     return this.#granted - this.#held - this.#unsettled;
   }
 
-  /** Nothing is leased and nobody waits. */
+  /** Nothing is leased, nobody waits, and nothing can still come. */
   isEmpty(): boolean {
-    return this.#granted === 0n && this.#held === 0n && this.#unsettled === 0n && this.#waiters.length === 0;
+    const leased = this.#granted !== 0n || this.#held !== 0n || this.#unsettled !== 0n || this.#isReturning();
+    return !leased && this.#waiters.length === 0 && this.#unanswered === 0 && !this.#doubted;
+  }
+
+  #isReturning(): boolean {
+    return this.#surplus !== 0n || this.#returning !== 0n;
+  }
+
+  /** The limit as it is now. What was leased under a higher one is used no longer; true when there is such to return. */
+  limitTo(limit: bigint | null): boolean {
+    if (limit === this.#limit) return false;
+    const isLower = limit !== null && this.#limit !== null && limit < this.#limit;
+    this.#limit = limit;
+    this.#opened = limit === null;
+    if (isLower) this.#putAside();
+    return this.#surplus > 0n;
+  }
+
+  #putAside(): void {
+    const free = this.#free();
+    if (free <= 0n) return;
+    this.#granted -= free;
+    this.#surplus += free;
   }
 
   /** True when the slice had it and nobody waits in line. */
@@ -98,7 +135,7 @@ export class Purse {
     const { promise, resolve, reject } = Promise.withResolvers<bigint | Lack>();
     this.usedAtMs = this.#nowMs();
     this.#waiters.push({ wanted, least, sinceMs: this.usedAtMs, resolve, reject });
-    if (!this.#asking) void this.#serve();
+    if (!this.#serving) void this.#serve();
     return promise;
   }
 
@@ -115,22 +152,55 @@ export class Purse {
 
   /** The database has it. */
   settled(cost: bigint): void {
+    this.#changes++;
     this.#granted -= cost;
     this.#unsettled -= cost;
   }
 
-  /** Takes what nobody uses out of the slice, to be returned to the books. */
+  /** Something is leased that may not be used. */
+  hasSurplus(): boolean {
+    return this.#surplus > 0n;
+  }
+
+  /** Takes what nobody uses out of the slice, to be returned to the books; `returned` says that they have it. */
   withdrawIdle(): bigint {
     const idle = this.#free();
-    if (idle <= 0n || this.#waiters.length > 0) return 0n;
-    this.#granted -= idle;
-    this.#slice = MIN_SLICE;
-    return idle;
+    if (idle > 0n && this.#waiters.length === 0) {
+      this.#putAside();
+      this.#slice = MIN_SLICE;
+    }
+    const amount = this.#surplus;
+    this.#surplus = 0n;
+    this.#returning += amount;
+    return amount;
+  }
+
+  /** The books have what was withdrawn. */
+  returned(): void {
+    this.#changes++;
+    this.#returning = 0n;
+  }
+
+  /** An answer was lost, and the lease can be compared now: no other answer is to come, and the database knows of all use. */
+  isDoubtful(): boolean {
+    return this.#doubted && this.#unanswered === 0 && this.#unsettled === 0n && this.#returning === 0n;
+  }
+
+  /** Where the lease stood: what `correct` needs to know that nothing came between. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** The lease as the books had it when `changes` was read. */
+  correct(leased: bigint, changes: number): void {
+    if (changes !== this.#changes || !this.isDoubtful()) return;
+    this.#granted = leased - this.#surplus;
+    this.#doubted = false;
   }
 
   /** Serves the line until it is empty. One question to the books at a time, for all who wait. */
   async #serve(): Promise<void> {
-    this.#asking = true;
+    this.#serving = true;
     try {
       while (this.#waiters.length > 0) {
         this.#serveFree();
@@ -139,7 +209,7 @@ export class Purse {
     } catch (error) {
       for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
     }
-    this.#asking = false;
+    this.#serving = false;
   }
 
   /** In order, as far as the slice goes. */
@@ -157,28 +227,47 @@ export class Purse {
   async #ask(): Promise<void> {
     const [head] = this.#waiters;
     if (!head) return;
+    if (!this.#opened) {
+      this.#opened = true;
+      await inTime(this.#books.openPurse(this.id, this.#seed), this.#timing.askMs).catch((error) => {
+        this.#opened = false;
+        throw error;
+      });
+    }
     const free = this.#free();
     let needed = -free;
     for (const { wanted } of this.#waiters) needed += wanted;
     const rest = head.least - free;
-    const least = rest > 0n ? rest : 0n;
-    if (!this.#opened) await this.#inTime(this.#books.openPurse(this.id, this.#seed));
-    this.#opened = true;
-    const wish = { purse: this.id, limit: this.limit, needed, least, extra: this.#nextSlice() * head.wanted };
-    // Counted when it arrives, even should that be too late for those who wait: it is leased from then on.
-    const asked = this.#books.take(this.#nodeId, wish).then((found) => {
-      this.#granted += found.granted;
-      return found;
-    });
-    const answer = await this.#inTime(asked);
+    const returning = this.#isReturning();
+    const answer = await inTime(this.#lease(needed, rest > 0n ? rest : 0n, head.wanted), this.#timing.askMs);
     this.#serveFree();
     const [first] = this.#waiters;
     if (answer.granted >= needed || !first) return;
-    if (answer.elsewhere > 0n && this.#nowMs() - first.sinceMs < this.#timing.recallMs) {
-      await Bun.sleep(RECALL_POLL_MS);
+    if ((answer.elsewhere > 0n || returning) && this.#nowMs() - first.sinceMs < this.#timing.recallMs) {
+      await Bun.sleep(this.#timing.pollMs);
       return;
     }
     this.#settleForLess(answer.available - answer.granted);
+  }
+
+  /** An answer is counted when it arrives, even should that be too late for those who wait: it is leased from then on. */
+  async #lease(needed: bigint, least: bigint, wanted: bigint) {
+    const limit = this.#limit;
+    const extra = this.#nextSlice() * wanted;
+    const wish = { purse: this.id, limit, needed: bounded(needed), least: bounded(least), extra: bounded(extra) };
+    this.#unanswered++;
+    try {
+      const found = await this.#books.take(this.#nodeId, wish);
+      this.#changes++;
+      this.#granted += found.granted;
+      if (limit !== null && this.#limit !== null && this.#limit < limit) this.#putAside();
+      return found;
+    } catch (error) {
+      if (!(error instanceof NodeGivenUp)) this.#doubted = true;
+      throw error;
+    } finally {
+      this.#unanswered--;
+    }
   }
 
   /** Nothing more is to be had: whoever can do with what is left takes it, the others are told what was there. */
@@ -204,14 +293,19 @@ export class Purse {
     if (soon && this.#slice < MAX_SLICE) this.#slice *= 2n;
     return this.#slice;
   }
+}
 
-  async #inTime<T>(question: Promise<T>): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new Error("the books did not answer in time")), this.#timing.askMs);
-    try {
-      return await Promise.race([question, late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+function bounded(amount: bigint): bigint {
+  return amount < MAX_AMOUNT ? amount : MAX_AMOUNT;
+}
+
+/** What the books answer, or an error when they take too long. The question goes on then. */
+export async function inTime<T>(question: Promise<T>, limitMs: number): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("the books did not answer in time")), limitMs);
+  try {
+    return await Promise.race([question, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -3,58 +3,11 @@
  * Admission holds here before a call; settlement ends each hold exactly once; only thin balances wait for the database.
  */
 import { GatewayError } from "../core/error.ts";
-import { type Nano, nano, ZERO } from "../core/money.ts";
-import { type Books, NodeGivenUp, type PurseSeed } from "./books.ts";
-import { type Grant, Purse } from "./purse.ts";
+import { type Books, NodeGivenUp } from "./books.ts";
+import { type Hold, HoldRefused, type HoldWish, level, OpenHold, type PurseWish } from "./hold.ts";
+import { type Grant, inTime, Purse, type PurseTiming } from "./purse.ts";
 
-/** Something that a hold is taken from, besides what its id says. */
-export interface PurseWish {
-  readonly id: string;
-  /** Null for a credit account, whose limit is its balance. */
-  readonly limit: bigint | null;
-  /** What it has used before it is first asked for; absent for credit. */
-  readonly seed?: PurseSeed;
-}
-
-/** Who pays for a call. */
-export type Payer = "credit" | "allowance" | "free" | "internal";
-
-/** What a call may need. */
-export interface HoldWish {
-  readonly paidBy: Payer;
-  /** In nano-dollars, from each of `money`. */
-  readonly wantedNano: Nano;
-  /** Less will do, but not less than this: the output limit is lowered then. */
-  readonly leastNano: Nano;
-  /** The credit account, the key's spend limit, the workspace's budget: those there are, credit first. */
-  readonly money: readonly PurseWish[];
-  /** A count of calls, of which this is one. */
-  readonly count?: PurseWish | undefined;
-}
-
-/** Money set aside for a call. It ends exactly once: posted or voided; what comes later changes nothing. */
-export interface Hold {
-  readonly paidBy: Payer;
-  readonly amountNano: Nano;
-  /** The node that the money was leased to. */
-  readonly nodeId: string;
-  /** The purses besides credit, for the record. */
-  readonly keyPurse: string | undefined;
-  readonly budgetPurse: string | undefined;
-  readonly countPurse: string | undefined;
-  /** The call cost that much. Never more than the hold is billed, where there is a purse to protect; the rest is loss. */
-  post(costNano: Nano): { billedNano: Nano; lossNano: Nano };
-  /** The call cost nothing. */
-  void(): void;
-  /** What was posted is in the database. */
-  written(): void;
-}
-
-/** Why a hold was refused: which of the purses lacked how much. */
-export interface Refusal {
-  readonly purse: string;
-  readonly available: bigint;
-}
+export { type Hold, HoldRefused, type HoldWish, type Payer, type PurseWish, type Refusal } from "./hold.ts";
 
 export interface Wallet {
   readonly nodeId: string;
@@ -67,28 +20,22 @@ export interface Wallet {
   close(): Promise<void>;
 }
 
-/** One of the purses does not have what a call needs. */
-export class HoldRefused extends Error {
-  override readonly name = "HoldRefused";
-  readonly refusal: Refusal;
-  readonly wish: HoldWish;
-
-  constructor(refusal: Refusal, wish: HoldWish) {
-    super(`${refusal.purse} has ${refusal.available} left`);
-    this.refusal = refusal;
-    this.wish = wish;
-  }
+/** A wallet that also lets its beat be called, which otherwise comes by itself. */
+export interface BeatingWallet extends Wallet {
+  /** A sign of life; what others wait for and what lies idle is returned with it. Never rejects. */
+  beat(): Promise<void>;
 }
 
 export interface WalletSettings {
   readonly books: Books;
   readonly nowMs: () => number;
   readonly onError: (error: unknown) => void;
-  /** Only for tests: other times than those below. */
+  /** Only for tests: other times, and fewer purses, than those below. */
   readonly timing?: Partial<WalletTiming>;
+  readonly maxPurses?: number;
 }
 
-export interface WalletTiming {
+export interface WalletTiming extends PurseTiming {
   /** Between two signs of life while something is leased. */
   readonly beatMs: number;
   /** A slice is used for so long after the last sign of life that the books took. */
@@ -97,10 +44,6 @@ export interface WalletTiming {
   readonly giveUpMs: number;
   /** A slice unused for so long is returned. */
   readonly idleMs: number;
-  /** How long a call waits for others to return what they don't use. */
-  readonly recallMs: number;
-  /** How long a call waits for the database. */
-  readonly askMs: number;
 }
 
 const TIMING: WalletTiming = {
@@ -109,42 +52,63 @@ const TIMING: WalletTiming = {
   giveUpMs: 30_000,
   idleMs: 3000,
   recallMs: 2000,
+  pollMs: 200,
   askMs: 5000,
 };
 
 /** Most purses that a node keeps in memory; idle ones go first. */
 const MAX_PURSES = 200_000;
+/** Between two searches for idle purses when there are too many. */
+const CROWDED_MS = 100;
 /** Between two looks for nodes that fell silent. */
 const SWEEP_MS = 10_000;
+/** Purses whose lease is compared with the books at once. */
+const MAX_COMPARED = 1000;
 
-/** Registers this node with the books, after which it can hold. Nodes of which only the leases are left are `abandoned`. */
-export async function openWallet(settings: WalletSettings): Promise<Wallet> {
+/** Registers this node with the books, after which it can hold. */
+export async function openWallet(settings: WalletSettings): Promise<BeatingWallet> {
   const timing = { ...TIMING, ...settings.timing };
   const wallet = new NodeWallet(settings, timing);
   await wallet.begin();
   return wallet;
 }
 
-class NodeWallet implements Wallet {
+/** Slices on their way back. Asked for under one number until the books answer, so that they come back once. */
+interface Return {
+  readonly number: number;
+  readonly amounts: ReadonlyMap<string, bigint>;
+  readonly purses: readonly Purse[];
+}
+
+class NodeWallet implements BeatingWallet {
   nodeId = Bun.randomUUIDv7();
   readonly #settings: WalletSettings;
   readonly #timing: WalletTiming;
+  readonly #maxPurses: number;
   #purses = new Map<string, Purse>();
+  #crowdedUntilMs = Number.NEGATIVE_INFINITY;
   /** When the books last took a sign of life, as it was sent. */
   #trustedAtMs = 0;
+  /** Since when they took one after the other. */
+  #steadySinceMs = 0;
   #sweptAtMs = 0;
+  #returns = 0;
+  #returning: Return | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #beating: Promise<void> | undefined;
 
   constructor(settings: WalletSettings, timing: WalletTiming) {
     this.#settings = settings;
     this.#timing = timing;
+    this.#maxPurses = settings.maxPurses ?? MAX_PURSES;
   }
 
   async begin(): Promise<void> {
     const sentMs = this.#settings.nowMs();
     await this.#settings.books.register(this.nodeId);
     this.#trustedAtMs = sentMs;
+    this.#steadySinceMs = sentMs;
+    this.#sweptAtMs = sentMs;
     this.#timer = setInterval(() => {
       const quiet = this.#settings.nowMs() - this.#trustedAtMs < this.#timing.trustMs / 3;
       if (!quiet || this.#hasLeases()) void this.beat();
@@ -157,13 +121,18 @@ class NodeWallet implements Wallet {
     if (money.length === 0 && !count) return new OpenHold(wish, this.nodeId, [], wantedNano);
     if (this.#settings.nowMs() - this.#trustedAtMs > this.#timing.trustMs) throw unreachable();
     const taken: Grant[] = [];
-    for (let index = 0; index <= money.length; index++) {
-      const from = index < money.length ? money[index] : count;
-      if (!from) continue;
-      const amount = index < money.length ? wantedNano : 1n;
-      const purse = this.#purse(from);
-      if (!purse.takeNow(amount)) return this.#holdSlowly(wish, taken, index);
-      taken.push({ purse, amount });
+    try {
+      for (let index = 0; index <= money.length; index++) {
+        const from = index < money.length ? money[index] : count;
+        if (!from) continue;
+        const amount = index < money.length ? wantedNano : 1n;
+        const purse = this.#purse(from);
+        if (!purse.takeNow(amount)) return this.#holdSlowly(wish, taken, index);
+        taken.push({ purse, amount });
+      }
+    } catch (error) {
+      for (const { purse, amount } of taken) purse.release(amount);
+      throw error;
     }
     return new OpenHold(wish, this.nodeId, taken, wantedNano);
   }
@@ -176,6 +145,8 @@ class NodeWallet implements Wallet {
       for (let index = from; index <= money.length; index++) {
         const next = index < money.length ? money[index] : count;
         if (!next) continue;
+        // A hold is of one node, which its cost is settled with.
+        if (this.nodeId !== nodeId) throw new NodeGivenUp("this node was given up while a call waited");
         const counted = index === money.length;
         const purse = this.#purse(next);
         const amount = await purse.take(counted ? 1n : wantedNano, counted ? 1n : leastNano);
@@ -185,6 +156,7 @@ class NodeWallet implements Wallet {
     } catch (error) {
       for (const { purse, amount } of taken) purse.release(amount);
       if (error instanceof HoldRefused || error instanceof GatewayError) throw error;
+      if (error instanceof NodeGivenUp) void this.beat();
       throw unreachable(error);
     }
     return new OpenHold(wish, nodeId, taken, level(taken, money.length, wantedNano));
@@ -193,12 +165,20 @@ class NodeWallet implements Wallet {
   #purse(wish: PurseWish): Purse {
     let purse = this.#purses.get(wish.id);
     if (!purse) {
-      if (this.#purses.size >= MAX_PURSES) this.#forgetIdle(0);
+      if (this.#purses.size >= this.#maxPurses) this.#makeRoom();
       purse = new Purse(wish, this.nodeId, this.#settings, this.#timing);
       this.#purses.set(wish.id, purse);
-    }
-    purse.limit = wish.limit;
+    } else if (purse.limitTo(wish.limit)) void this.beat();
     return purse;
+  }
+
+  #makeRoom(): void {
+    const nowMs = this.#settings.nowMs();
+    if (nowMs >= this.#crowdedUntilMs) {
+      this.#crowdedUntilMs = nowMs + CROWDED_MS;
+      this.#forgetIdle(0);
+    }
+    if (this.#purses.size >= this.#maxPurses) throw unreachable(new Error("too many accounts are in use at once"));
   }
 
   #hasLeases(): boolean {
@@ -213,7 +193,6 @@ class NodeWallet implements Wallet {
     }
   }
 
-  /** A sign of life; what others wait for and what lies idle is returned with it. */
   beat(): Promise<void> {
     this.#beating ??= this.#beat().finally(() => {
       this.#beating = undefined;
@@ -223,15 +202,16 @@ class NodeWallet implements Wallet {
 
   async #beat(): Promise<void> {
     const { books, nowMs, onError } = this.#settings;
+    const { idleMs, trustMs, askMs } = this.#timing;
     const sentMs = nowMs();
     try {
-      const recalled = new Set(await books.beat(this.nodeId));
+      const recalled = new Set(await inTime(books.beat(this.nodeId), askMs));
+      if (sentMs - this.#trustedAtMs > trustMs) this.#steadySinceMs = sentMs;
       this.#trustedAtMs = sentMs;
-      await this.#giveBack((purse) => recalled.has(purse.id) || sentMs - purse.usedAtMs >= this.#timing.idleMs);
-      this.#forgetIdle(this.#timing.idleMs * 20);
-      if (sentMs - this.#sweptAtMs < SWEEP_MS) return;
-      this.#sweptAtMs = sentMs;
-      await books.giveUp(this.#timing.giveUpMs);
+      await this.#giveBack((purse) => recalled.has(purse.id) || sentMs - purse.usedAtMs >= idleMs);
+      await this.#compare();
+      this.#forgetIdle(idleMs * 20);
+      await this.#sweep(sentMs);
     } catch (error) {
       if (error instanceof NodeGivenUp) await this.#startAnew();
       onError(error);
@@ -242,8 +222,9 @@ class NodeWallet implements Wallet {
   async #startAnew(): Promise<void> {
     this.nodeId = Bun.randomUUIDv7();
     this.#purses = new Map();
+    this.#returning = undefined;
     const sentMs = this.#settings.nowMs();
-    await this.#settings.books.register(this.nodeId).then(
+    await inTime(this.#settings.books.register(this.nodeId), this.#timing.askMs).then(
       () => {
         this.#trustedAtMs = sentMs;
       },
@@ -251,38 +232,64 @@ class NodeWallet implements Wallet {
     );
   }
 
+  /** After a time without the database nobody could give a sign of life, so nobody is taken for dead just then. */
+  async #sweep(nowMs: number): Promise<void> {
+    const { giveUpMs, askMs } = this.#timing;
+    if (nowMs - this.#steadySinceMs < giveUpMs || nowMs - this.#sweptAtMs < SWEEP_MS) return;
+    this.#sweptAtMs = nowMs;
+    await inTime(this.#settings.books.giveUp(giveUpMs), askMs);
+  }
+
   async #giveBack(wanted: (purse: Purse) => boolean): Promise<void> {
+    await this.#return();
     const amounts = new Map<string, bigint>();
+    const purses: Purse[] = [];
     for (const purse of this.#purses.values()) {
-      if (!wanted(purse)) continue;
+      if (!purse.hasSurplus() && !wanted(purse)) continue;
       const amount = purse.withdrawIdle();
-      if (amount > 0n) amounts.set(purse.id, amount);
+      if (amount === 0n) continue;
+      amounts.set(purse.id, amount);
+      purses.push(purse);
     }
-    // Should this fail, the slices stay leased but unused until the node ends: nothing can be spent twice.
-    if (amounts.size > 0) await this.#settings.books.giveBack(this.nodeId, amounts);
+    if (amounts.size === 0) return;
+    this.#returning = { number: ++this.#returns, amounts, purses };
+    await this.#return();
+  }
+
+  /** Asks again for a return whose answer was lost, until there is one. */
+  async #return(): Promise<void> {
+    const returning = this.#returning;
+    if (!returning) return;
+    const { amounts, number, purses } = returning;
+    await inTime(this.#settings.books.giveBack(this.nodeId, amounts, number), this.#timing.askMs);
+    this.#returning = undefined;
+    for (const purse of purses) purse.returned();
+  }
+
+  /** The answer to a question for money was lost: what was leased all the same is found, so that it can be used or returned. */
+  async #compare(): Promise<void> {
+    const doubtful: (readonly [Purse, number])[] = [];
+    for (const purse of this.#purses.values()) {
+      if (purse.isDoubtful() && doubtful.length < MAX_COMPARED) doubtful.push([purse, purse.changes]);
+    }
+    if (doubtful.length === 0) return;
+    const ids = doubtful.map(([{ id }]) => id);
+    const leases = await inTime(this.#settings.books.leases(this.nodeId, ids), this.#timing.askMs);
+    for (const [purse, changes] of doubtful) purse.correct(leases.get(purse.id) ?? 0n, changes);
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#beating;
+    const { books, onError } = this.#settings;
+    const { askMs, giveUpMs } = this.#timing;
     try {
       await this.#giveBack(() => true);
-      await this.#settings.books.giveUp(this.#timing.giveUpMs, [this.nodeId]);
+      await inTime(books.giveUp(giveUpMs, [this.nodeId]), askMs);
     } catch (error) {
-      this.#settings.onError(error);
+      onError(error);
     }
   }
-}
-
-/** A hold is of one amount: where purses gave less than wanted, of the least, and the others get their surplus back. */
-function level(taken: Grant[], moneyCount: number, wantedNano: bigint): Nano {
-  let least = wantedNano;
-  for (const { amount } of taken.slice(0, moneyCount)) if (amount < least) least = amount;
-  for (const grant of taken.slice(0, moneyCount)) {
-    grant.purse.release(grant.amount - least);
-    grant.amount = least;
-  }
-  return nano(least);
 }
 
 function unreachable(cause?: unknown): GatewayError {
@@ -295,68 +302,4 @@ function unreachable(cause?: unknown): GatewayError {
       cause,
     },
   );
-}
-
-class OpenHold implements Hold {
-  readonly paidBy: Payer;
-  readonly amountNano: Nano;
-  readonly nodeId: string;
-  readonly #taken: readonly Grant[];
-  readonly #moneyCount: number;
-  #state: "open" | "posted" | "voided" | "written" = "open";
-  #billed: bigint = 0n;
-
-  constructor(wish: HoldWish, nodeId: string, taken: readonly Grant[], amountNano: Nano) {
-    this.paidBy = wish.paidBy;
-    this.amountNano = amountNano;
-    this.nodeId = nodeId;
-    this.#taken = taken;
-    this.#moneyCount = wish.money.length;
-  }
-
-  get keyPurse(): string | undefined {
-    return this.#named("key:");
-  }
-
-  get budgetPurse(): string | undefined {
-    return this.#named("budget:");
-  }
-
-  get countPurse(): string | undefined {
-    return this.#taken[this.#moneyCount]?.purse.id;
-  }
-
-  #named(prefix: string): string | undefined {
-    for (let index = 0; index < this.#moneyCount; index++) {
-      const id = this.#taken[index]?.purse.id;
-      if (id?.startsWith(prefix)) return id;
-    }
-    return undefined;
-  }
-
-  post(costNano: Nano): { billedNano: Nano; lossNano: Nano } {
-    if (this.#state !== "open") return { billedNano: ZERO, lossNano: ZERO };
-    this.#state = "posted";
-    const capped = this.#moneyCount > 0 && costNano > this.amountNano;
-    const billedNano = capped ? this.amountNano : costNano;
-    this.#billed = billedNano;
-    for (const [index, { purse, amount }] of this.#taken.entries()) {
-      purse.spend(amount, index < this.#moneyCount ? billedNano : 1n);
-    }
-    return { billedNano, lossNano: nano(costNano - billedNano) };
-  }
-
-  void(): void {
-    if (this.#state !== "open") return;
-    this.#state = "voided";
-    for (const { purse, amount } of this.#taken) purse.release(amount);
-  }
-
-  written(): void {
-    if (this.#state !== "posted") return;
-    this.#state = "written";
-    for (const [index, { purse }] of this.#taken.entries()) {
-      purse.settled(index < this.#moneyCount ? this.#billed : 1n);
-    }
-  }
 }

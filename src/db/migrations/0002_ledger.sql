@@ -1,5 +1,7 @@
 -- The ledger: double entry, append only. Amounts are bigint nano-US-dollars unless a column says otherwise.
 -- Money is set aside for a node in leases; a node serves its calls' holds from them without asking again.
+-- Rows are locked `for no key update`: the stronger lock would wait for every transaction that merely refers to a row,
+-- and two settlements would wait for each other.
 
 create table ledger_accounts (
   id text primary key,
@@ -49,8 +51,9 @@ begin
   if exists (select 1 from added group by transaction_id having sum(amount_nano) <> 0) then
     raise exception 'the entries of a ledger transaction do not sum to zero' using errcode = 'SLU01';
   end if;
-  perform 1 from ledger_accounts where id in (select account_id from added) order by id for update;
-  update ledger_accounts a set balance_nano = a.balance_nano + s.total
+  perform 1 from ledger_accounts where id in (select account_id from added) order by id for no key update;
+  update ledger_accounts a
+  set balance_nano = a.balance_nano + s.total, overdrawn = a.overdrawn and a.balance_nano + s.total < a.held_nano
   from (select account_id, sum(amount_nano)::bigint as total from added group by account_id) s
   where a.id = s.account_id;
   return null;
@@ -83,7 +86,9 @@ create table purses (
 create table nodes (
   id uuid primary key,
   started_at timestamptz not null default now(),
-  heartbeat_at timestamptz not null default now()
+  heartbeat_at timestamptz not null default now(),
+  -- The number of the last return of leases: one whose answer was lost is asked for again under its number.
+  returned bigint not null default 0
 );
 
 -- What a node may spend of an account or a purse without asking.
@@ -114,16 +119,43 @@ begin
     end if;
     return 'repeated';
   end if;
-  perform 1 from ledger_accounts where id = any (p_accounts) order by id for update;
+  perform 1 from ledger_accounts where id = any (p_accounts) order by id for no key update;
   if p_overdraw then
-    update ledger_accounts set overdrawn = true where id = any (p_accounts) and kind = 'credit';
+    -- What nodes have leased and don't use is to come back.
+    update ledger_accounts set overdrawn = true, recalled_at = now() where id = any (p_accounts) and kind = 'credit';
+  elsif exists (
+    select 1 from ledger_accounts a
+    join (select account, sum(amount) as total from unnest(p_accounts, p_amounts) as u (account, amount) group by account) e
+      on e.account = a.id
+    where a.kind = 'credit' and e.total < 0 and a.balance_nano + e.total < a.held_nano) then
+    raise exception 'the movement takes more than the free credit' using errcode = 'check_violation';
   end if;
   insert into ledger_entries (transaction_id, account_id, amount_nano)
   select p_id, account, sum(amount)::bigint from unnest(p_accounts, p_amounts) as e (account, amount)
   group by account having sum(amount) <> 0;
-  update ledger_accounts set overdrawn = false
-  where id = any (p_accounts) and overdrawn and balance_nano >= held_nano;
   return 'posted';
+end $$;
+
+-- A purse, and what was used of it before it was known or while calls did not note it: limits come, go and change. Use of
+-- a key of all time is kept with the key; other use is summed from the records since a moment.
+create function ledger_open_purse(p_id text, p_key uuid, p_workspace uuid, p_since timestamptz, p_expires timestamptz)
+returns void language plpgsql as $$
+declare
+  found_used bigint;
+begin
+  insert into purses (id, expires_at) values (p_id, p_expires) on conflict (id) do nothing;
+  perform 1 from purses where id = p_id for no key update;
+  -- After the lock, so that what settles meanwhile is either in the sum or waits for this.
+  if p_key is not null and p_since is null then
+    select used_nano into found_used from api_keys where id = p_key;
+  elsif p_key is not null then
+    select sum(cost_nano) into found_used from requests
+    where key_id = p_key and created_at >= p_since and paid_by in ('credit', 'internal');
+  elsif p_workspace is not null then
+    select sum(cost_nano) into found_used from requests
+    where workspace_id = p_workspace and created_at >= coalesce(p_since, '-infinity') and paid_by in ('credit', 'internal');
+  end if;
+  update purses set used = found_used where id = p_id and used < found_used;
 end $$;
 
 -- Sets money (or a count) aside for a node: what is needed, and a slice more when there is plenty; all that is left when
@@ -134,15 +166,15 @@ create function ledger_take(
 declare
   recalled timestamptz;
 begin
-  perform 1 from nodes where id = p_node for share;
+  perform 1 from nodes where id = p_node for key share;
   if not found then
     raise exception 'the node is not registered' using errcode = 'SLU04';
   end if;
   if p_limit is null then
     select balance_nano - held_nano, recalled_at into available, recalled
-    from ledger_accounts where id = p_purse for update;
+    from ledger_accounts where id = p_purse for no key update;
   else
-    select p_limit - used - held, recalled_at into available, recalled from purses where id = p_purse for update;
+    select p_limit - used - held, recalled_at into available, recalled from purses where id = p_purse for no key update;
   end if;
   available := greatest(coalesce(available, 0), 0);
   granted := 0;
@@ -171,21 +203,27 @@ begin
   return next;
 end $$;
 
--- Gives back what a node does not use of its leases.
-create function ledger_return(p_node uuid, p_purses text[], p_amounts bigint[]) returns void language plpgsql as $$
+-- Gives back what a node does not use of its leases, once for each number of the node's; without a number, each time.
+create function ledger_return(p_node uuid, p_number bigint, p_purses text[], p_amounts bigint[])
+returns void language plpgsql as $$
 declare
   one record;
-  returned bigint;
+  given bigint;
 begin
-  perform 1 from nodes where id = p_node for share;
+  update nodes set returned = coalesce(p_number, returned) where id = p_node and (p_number is null or returned < p_number);
+  if not found then
+    return;
+  end if;
   for one in select purse, amount from unnest(p_purses, p_amounts) as u (purse, amount) order by purse like 'credit:%', purse loop
-    perform 1 from ledger_accounts where id = one.purse for update;
-    perform 1 from purses where id = one.purse for update;
-    select least(l.amount, one.amount) into returned from leases l where node_id = p_node and purse = one.purse for update;
-    if returned > 0 then
-      update leases set amount = amount - returned where node_id = p_node and purse = one.purse;
-      update ledger_accounts set held_nano = held_nano - returned where id = one.purse;
-      update purses set held = held - returned where id = one.purse;
+    perform 1 from ledger_accounts where id = one.purse for no key update;
+    perform 1 from purses where id = one.purse for no key update;
+    select least(l.amount, one.amount) into given from leases l where node_id = p_node and purse = one.purse for no key update;
+    if given > 0 then
+      update leases set amount = amount - given where node_id = p_node and purse = one.purse;
+      update ledger_accounts
+      set held_nano = held_nano - given, overdrawn = overdrawn and balance_nano < held_nano - given
+      where id = one.purse;
+      update purses set held = held - given where id = one.purse;
     end if;
   end loop;
   delete from leases where node_id = p_node and amount = 0;
@@ -212,10 +250,12 @@ declare
   ended integer := 0;
 begin
   for node in
-    select id from nodes where id = any (p_nodes) or heartbeat_at < now() - p_silent order by id for update skip locked
+    select id from nodes where id = any (p_nodes) or heartbeat_at < now() - p_silent order by id for no key update skip locked
   loop
     for one in select purse, amount from leases where node_id = node order by purse like 'credit:%', purse loop
-      update ledger_accounts set held_nano = held_nano - one.amount where id = one.purse;
+      update ledger_accounts
+      set held_nano = held_nano - one.amount, overdrawn = overdrawn and balance_nano < held_nano - one.amount
+      where id = one.purse;
       update purses set held = held - one.amount where id = one.purse;
     end loop;
     delete from leases where node_id = node;
@@ -269,12 +309,13 @@ create type settled_group as (
   counted bigint
 );
 
--- Takes as much of a node's lease as there is, up to the amount, and says how much.
+-- Takes as much of a node's lease as there is, up to the amount, and says how much. Empty leases are left alone: whoever
+-- returns a lease removes them without holding the locks of their purses.
 create function ledger_use_lease(p_node uuid, p_purse text, p_amount bigint) returns bigint language plpgsql as $$
 declare
   covered bigint;
 begin
-  select least(amount, p_amount) into covered from leases where node_id = p_node and purse = p_purse for update;
+  select least(amount, p_amount) into covered from leases where node_id = p_node and purse = p_purse and amount > 0 for no key update;
   if coalesce(covered, 0) > 0 then
     update leases set amount = amount - covered where node_id = p_node and purse = p_purse;
   end if;
@@ -297,9 +338,9 @@ begin
   if p_groups is null then
     return;
   end if;
-  perform 1 from nodes where id = p_node for share;
+  perform 1 from nodes where id = p_node for key share;
 
-  perform 1 from api_keys where id in (select key_id from unnest(p_groups)) order by id for update;
+  perform 1 from api_keys where id in (select key_id from unnest(p_groups)) order by id for no key update;
   update api_keys k set used_nano = k.used_nano + s.total, last_used_at = now()
   from (select key_id, sum(cost_nano)::bigint as total from unnest(p_groups) where paid_by in ('credit', 'internal') group by 1) s
   where k.id = s.key_id;
@@ -311,7 +352,7 @@ begin
       union all select count_purse, counted from unnest(p_groups)) u
     where purse is not null and amount > 0 group by purse order by purse
   loop
-    perform 1 from purses where id = one.purse for update;
+    perform 1 from purses where id = one.purse for no key update;
     covered := ledger_use_lease(p_node, one.purse, one.amount);
     update purses set used = used + one.amount, held = held - covered where id = one.purse;
   end loop;
@@ -320,7 +361,7 @@ begin
     select 'credit:' || workspace_id as account, workspace_id, sum(cost_nano)::bigint as cost
     from unnest(p_groups) where paid_by = 'credit' and cost_nano > 0 group by workspace_id order by 1
   loop
-    select balance_nano - held_nano into spare from ledger_accounts where id = one.account for update;
+    select balance_nano - held_nano into spare from ledger_accounts where id = one.account for no key update;
     covered := ledger_use_lease(p_node, one.account, one.cost);
     lost := greatest(0, one.cost - covered - greatest(0, coalesce(spare, 0)));
     if lost > 0 then

@@ -69,6 +69,7 @@ export const nodes = pgTable("nodes", {
   id: uuid("id").primaryKey(),
   startedAt: time("started_at").notNull().defaultNow(),
   heartbeatAt: time("heartbeat_at").notNull().defaultNow(),
+  returned: bigint("returned", { mode: "bigint" }).notNull().default(0n),
 });
 
 /** What a node may spend without asking. */
