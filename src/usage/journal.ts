@@ -20,6 +20,8 @@ interface Segment {
   readonly open: Set<Note>;
   /** The shapes that this segment holds, so that it can be read alone. */
   readonly shapes: Set<number>;
+  /** The heading that was written last. */
+  heading: string;
 }
 
 /** What many notes have in common: written once in each segment that needs it. */
@@ -129,12 +131,16 @@ function readLines(path: string): string[] {
 
 interface KeptNote extends Note {
   segment: Segment;
+  readonly heading: string;
 }
 
 /** From so many segments on, notes of calls that take long are copied forward, so that they don't keep a segment each. */
 const CARRY_ABOVE = 8;
 
-/** A journal that writes into a folder of its own. `heading` is what each segment begins with. Throws `JournalFull` on a full disk. */
+/**
+ * A journal that writes into a folder of its own. `heading` is what notes stand under: each segment begins with it, and
+ * it is written again when it changes. Throws `JournalFull` on a full disk.
+ */
 export function openJournal(directory: string, heading: () => string, segmentBytes = SEGMENT_BYTES): Journal {
   let number = 0;
   let current: Segment | undefined;
@@ -146,7 +152,8 @@ export function openJournal(directory: string, heading: () => string, segmentByt
     segment.map.fill(0, 0, segment.written);
     segment.written = 0;
     segment.shapes.clear();
-    write(segment, heading());
+    segment.heading = heading();
+    write(segment, segment.heading);
     busy.add(segment);
     if (current?.open.size === 0) rest(current);
     current = segment;
@@ -158,7 +165,14 @@ export function openJournal(directory: string, heading: () => string, segmentByt
     const path = join(directory, `${process.pid}-${Date.now()}-${++number}${SUFFIX}`);
     try {
       fill(path, segmentBytes);
-      return { path, map: Bun.mmap(path, { shared: true }), written: 0, open: new Set(), shapes: new Set() };
+      return {
+        path,
+        map: Bun.mmap(path, { shared: true }),
+        written: 0,
+        open: new Set(),
+        shapes: new Set(),
+        heading: "",
+      };
     } catch (error) {
       rmSync(path, { force: true });
       throw new JournalFull(`the journal cannot grow: ${error instanceof Error ? error.message : String(error)}`);
@@ -172,14 +186,17 @@ export function openJournal(directory: string, heading: () => string, segmentByt
     resting.push(segment);
   }
 
-  function put(note: KeptNote | Note): Segment {
-    const { line, shape } = note;
-    const characters = line.length + shape.line.length;
+  function put({ line, shape, heading: own }: KeptNote): Segment {
+    const characters = line.length + shape.line.length + own.length;
     // A character takes three bytes at most.
-    const most = characters * 3 + 2;
+    const most = characters * 3 + 3;
     if (most > Math.min(MAX_NOTE_BYTES, segmentBytes / 4)) throw new JournalFull("a note is too long");
     let segment = current ?? begin();
     if (segment.written + most > segmentBytes) segment = begin();
+    if (segment.heading !== own) {
+      segment.heading = own;
+      write(segment, own);
+    }
     if (!segment.shapes.has(shape.number)) {
       segment.shapes.add(shape.number);
       write(segment, shape.line);
@@ -191,11 +208,17 @@ export function openJournal(directory: string, heading: () => string, segmentByt
   function carry(): void {
     const [oldest] = busy;
     if (!oldest || oldest === current) return;
-    for (const note of oldest.open as Set<KeptNote>) {
-      note.segment = put(note);
-      note.segment.open.add(note);
+    try {
+      for (const note of [...oldest.open] as KeptNote[]) {
+        note.segment = put(note);
+        note.segment.open.add(note);
+        oldest.open.delete(note);
+      }
+    } catch (error) {
+      // What has no room stays where it is.
+      if (error instanceof JournalFull) return;
+      throw error;
     }
-    oldest.open.clear();
     rest(oldest);
   }
 
@@ -204,7 +227,7 @@ export function openJournal(directory: string, heading: () => string, segmentByt
   return {
     note(line, shape) {
       const before = current;
-      const note = { line, shape } as KeptNote;
+      const note = { line, shape, heading: heading() } as KeptNote;
       note.segment = put(note);
       note.segment.open.add(note);
       if (current !== before && busy.size > CARRY_ABOVE) carry();

@@ -50,7 +50,7 @@ interface Queued {
   readonly hold: Settled | undefined;
 }
 
-/** Begins the lines of calls under way, of finished ones, and of shapes. */
+/** Begins the lines of calls under way, of finished ones (before the row, the node where it is not the heading's), and of shapes. */
 export const LINES = { node: "N", shape: SHAPE_LINE, open: "O", finished: "R" } as const;
 
 /** A recorder over an open database and an open journal. */
@@ -60,13 +60,19 @@ export function createRecorder(settings: {
   /** The node that leases are in the name of, for calls without a hold. */
   nodeId: () => string;
   onError: (error: unknown, queued: number) => void;
+  /** Only for tests: how long it collects, and how long it waits after a failure at first. */
+  timing?: { readonly flushAfterMs: number; readonly retryMs: number };
 }): Recorder {
   const { sql, journal } = settings;
+  const { flushAfterMs, retryMs: retryMinMs } = settings.timing ?? {
+    flushAfterMs: FLUSH_AFTER_MS,
+    retryMs: RETRY_MIN_MS,
+  };
   const queue = new Map<string, Queued>();
   const shapeOf = createShapes();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let writing = false;
-  let retryMs = RETRY_MIN_MS;
+  let retryMs = retryMinMs;
   let batchSize = MAX_BATCH;
 
   function schedule(delayMs: number): void {
@@ -81,10 +87,10 @@ export function createRecorder(settings: {
     try {
       await write(sql, batch);
       for (const one of batch) finish(one);
-      retryMs = RETRY_MIN_MS;
+      retryMs = retryMinMs;
       batchSize = Math.min(MAX_BATCH, batchSize * 2);
       writing = false;
-      schedule(queue.size >= batchSize ? 0 : FLUSH_AFTER_MS);
+      schedule(queue.size >= batchSize ? 0 : flushAfterMs);
     } catch (error) {
       settings.onError(error, queue.size);
       setAside(batch);
@@ -132,10 +138,13 @@ export function createRecorder(settings: {
     push(record, open, hold) {
       const shape = shapeOf(record);
       const row = rowText(shape.number, shape.served, record);
-      const closing = note(LINES.finished, row, shape);
+      const present = settings.nodeId();
+      const nodeId = hold?.nodeId ?? present;
+      // A call may outlive the node that its money was leased to.
+      const closing = note(nodeId === present ? LINES.finished : LINES.finished + nodeId, row, shape);
       const notes = [open, closing].filter((one) => one !== undefined);
-      queue.set(record.id, { record, shape, row, notes, hold, nodeId: hold?.nodeId ?? settings.nodeId() });
-      schedule(FLUSH_AFTER_MS);
+      queue.set(record.id, { record, shape, row, notes, hold, nodeId });
+      schedule(flushAfterMs);
     },
     full: () => queue.size >= MAX_QUEUED || journal.full(),
     pending: (id) => queue.get(id)?.record,

@@ -32,19 +32,21 @@ export async function replayJournal(sql: Pick<SQL, "unsafe">, left: JournalFolde
   let number = 0;
   for (const { lines } of left) {
     const shapes = new Map<string, string>();
-    let nodeId: string | undefined;
+    let heading: string | undefined;
     for (const line of lines) {
       const text = line.slice(1);
       if (line.startsWith(LINES.node) && NODE.test(text)) {
-        nodeId = text;
+        heading = text;
         nodes.add(text);
       } else if (line.startsWith(LINES.shape)) shapes.set(shapeNumber(text), text);
-      else if (nodeId !== undefined) {
-        const shape = shapes.get(shapeNumber(text));
-        const id = idOf(text);
+      else if (heading !== undefined) {
+        const { nodeId = heading, row } = ownNode(text);
+        const shape = shapes.get(shapeNumber(row));
+        const id = idOf(row);
         if (shape === undefined || id === undefined) continue;
         number += 1;
-        const leftover = { nodeId, shape: renumber(shape, number), row: renumber(text, number) };
+        nodes.add(nodeId);
+        const leftover = { nodeId, shape: renumber(shape, number), row: renumber(row, number) };
         const kept = line.startsWith(LINES.finished) ? finished : line.startsWith(LINES.open) ? open : undefined;
         if (kept && !kept.has(id)) kept.set(id, leftover);
       }
@@ -68,6 +70,12 @@ async function writeAll(sql: Pick<SQL, "unsafe">, all: readonly Leftover[]): Pro
       );
     }
   }
+}
+
+/** A row that stands after the node that its money was leased to, or under the heading's. */
+function ownNode(text: string): { nodeId?: string; row: string } {
+  const nodeId = text.slice(0, 36);
+  return NODE.test(nodeId) ? { nodeId, row: text.slice(36) } : { row: text };
 }
 
 const NUMBERED = /^\{"shape":(\d+),/;
