@@ -3,7 +3,7 @@
  * Comes after route, because the amount depends on the candidates' prices.
  */
 import type { Principal, SpendLimit } from "../core/call.ts";
-import type { Candidate, Endpoint, Model } from "../core/endpoint.ts";
+import type { Candidate, Model } from "../core/endpoint.ts";
 import { GatewayError } from "../core/error.ts";
 import { fits } from "../core/glob.ts";
 import type { Head } from "../core/head.ts";
@@ -12,6 +12,7 @@ import type { TokenClass } from "../core/usage.ts";
 import { creditAccount } from "../ledger/books.ts";
 import { periodOf } from "../ledger/period.ts";
 import { type Hold, HoldRefused, type HoldWish, type Payer, type PurseWish, type Wallet } from "../ledger/wallet.ts";
+import { promptBound } from "./bounds.ts";
 
 const OUTPUTS: readonly TokenClass[] = ["output", "thinking", "imageOutput", "audioOutput"];
 
@@ -36,25 +37,6 @@ function dearest(price: Price, classes: readonly TokenClass[], longest: number):
     if (other > most) most = other;
   }
   return most;
-}
-
-/** What providers add to a prompt that offers tools: 346 tokens were billed for one small tool, 588 for a body of 450 bytes. */
-const TOOL_TOKENS = 1000;
-/** What pictures that the request only points to may come to. */
-const PICTURE_TOKENS = 10_000;
-
-/**
- * The longest prompt that a request can make. A text's token is at least one of its bytes; what stands behind a file's
- * address or id can be as long as the model's context, beyond which nothing is billed.
- */
-function promptBound({ needs }: Head, { contextTokens }: Endpoint, requestBytes: number): number {
-  if (needs.some((need) => need === "files" || need === "audio" || need === "video")) {
-    return Math.max(contextTokens, requestBytes);
-  }
-  let tokens = requestBytes;
-  if (needs.includes("tools")) tokens += TOOL_TOKENS;
-  if (needs.includes("images")) tokens += PICTURE_TOKENS;
-  return tokens;
 }
 
 /** What a candidate can bill, in pico-dollars: the longest prompt in the dearest class it can fall into, and a price for each token out. */

@@ -20,8 +20,7 @@ import type { GatewayError } from "../core/error.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { DialectId } from "../core/request.ts";
 import type { Provider } from "../providers/provider.ts";
-import { UpstreamFault } from "../upstream/http.ts";
-import { type AttemptScope, attempt, type Served } from "./attempt.ts";
+import { type AttemptScope, attempt, CallerLeft, type Charged, type Served } from "./attempt.ts";
 
 expectNothingLeft();
 
@@ -45,6 +44,9 @@ interface Options {
   keep?: boolean;
   stream?: boolean;
   signal?: AbortSignal;
+  /** How long, and how many, calls are read on whose callers have left. */
+  abandonMs?: number;
+  maxAbandoned?: number;
   maxAttempts?: number;
   firstByteTimeoutMs?: number;
   idleTimeoutMs?: number;
@@ -60,13 +62,14 @@ interface Options {
 async function tryAll(
   upstreams: (string | ((request: Request) => Response | Promise<Response>))[],
   options: Options = {},
-): Promise<{ served?: Served; error?: GatewayError; attempts: AttemptRecord[] }> {
+): Promise<{ served?: Served; error?: GatewayError; attempts: AttemptRecord[]; wasted: Charged[] }> {
   const urls = upstreams.map((one) => (typeof one === "string" ? one : httpUpstream(one)));
   const providers = options.providers ?? urls.map((url, index) => provider(`p${index}`, url));
   const candidates: Candidate[] = providers.map(({ id }, index) =>
     candidate(options.dialects?.[index] ?? "openai-chat", { id: `${id}/up`, provider: id }),
   );
   const attempts: AttemptRecord[] = [];
+  const wasted: { wasted?: Charged[] } = {};
   const scope: AttemptScope = {
     providers: new Map(providers.map((one) => [one.id, one])),
     limits: {
@@ -77,17 +80,19 @@ async function tryAll(
       idleTimeoutMs: options.idleTimeoutMs ?? 5000,
     },
     nowMs: () => performance.now(),
+    abandoned: { settings: { timeMs: options.abandonMs ?? 5000, maxCalls: options.maxAbandoned ?? 10 }, count: 0 },
     signal: options.signal ?? new AbortController().signal,
     attempts,
+    wasted,
   };
   const { stream = false, strict = false, body } = options;
   const inquiry = inquiryIn("openai-chat", { stream, strict, ...(body && { body }) });
   try {
     const served = await attempt(inquiry, candidates, scope);
     if (!options.keep) served.rest?.response.cancel();
-    return { served, attempts };
+    return { served, attempts, wasted: wasted.wasted ?? [] };
   } catch (error) {
-    return { error: error as GatewayError, attempts };
+    return { error: error as GatewayError, attempts, wasted: wasted.wasted ?? [] };
   }
 }
 
@@ -285,11 +290,57 @@ describe("a caller who leaves", () => {
       setTimeout(() => leaving.abort(), 20);
       return new Promise<Response>(() => {});
     };
-    const { error, attempts } = await tryAll([slow, good], { signal: leaving.signal });
-    expect(error).toBeInstanceOf(UpstreamFault);
-    expect((error as unknown as UpstreamFault).kind).toBe("cancelled");
+    const { error, attempts } = await tryAll([slow, good], { signal: leaving.signal, stream: true });
+    expect(error).toBeInstanceOf(CallerLeft);
+    expect((error as unknown as CallerLeft).served).toBeUndefined();
     expect(outcomes(attempts)).toEqual(["p0 cancelled 0"]);
     await until(() => aborted);
+  });
+
+  test("after the upstream said yes has used the prompt", async () => {
+    const leaving = new AbortController();
+    const source = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(": wait\n\n")),
+      pull: () => void setTimeout(() => leaving.abort(), 20),
+    });
+    const { error, attempts } = await tryAll([() => streamed(source)], { signal: leaving.signal, stream: true });
+    const { served } = error as unknown as CallerLeft;
+    expect(served?.meter.usage(served)).toMatchObject({ input: 3, output: 0, source: "estimated" });
+    expect(outcomes(attempts)).toEqual(["p0 cancelled 200"]);
+  });
+
+  /** A plain answer that comes after the caller has left; or never. */
+  function late(answer: Response | undefined) {
+    const leaving = new AbortController();
+    const upstream = async () => {
+      leaving.abort();
+      await Bun.sleep(20);
+      return answer ?? new Promise<Response>(() => {});
+    };
+    return { upstream, signal: leaving.signal };
+  }
+
+  test("is billed what a plain answer costs, which is waited for", async () => {
+    const { upstream, signal } = late(good());
+    const { served, attempts } = await tryAll([upstream], { signal });
+    expect(outcomes(attempts)).toEqual(["p0 served 200"]);
+    expect(served?.meter.usage(served)).toMatchObject({ input: 3, output: 1, source: "measured" });
+  });
+
+  test("is billed nothing when that answer fails, and no other endpoint is asked", async () => {
+    const { upstream, signal } = late(refuse(500)());
+    const { error, attempts } = await tryAll([upstream, good], { signal });
+    expect((error as unknown as CallerLeft).served).toBeUndefined();
+    expect(outcomes(attempts)).toEqual(["p0 failed 500 x"]);
+  });
+
+  test("is waited for no longer than allowed, and not when too many are", async () => {
+    for (const limit of [{ abandonMs: 40 }, { maxAbandoned: 0 }]) {
+      const { upstream, signal } = late(undefined);
+      const { error, attempts } = await tryAll([upstream, good], { signal, ...limit });
+      expect(error).toBeInstanceOf(CallerLeft);
+      expect(outcomes(attempts)).toEqual(["p0 cancelled 0"]);
+    }
   });
 
   test("before the first attempt causes no request", async () => {
@@ -302,6 +353,23 @@ describe("a caller who leaves", () => {
     const { attempts } = await tryAll([note], { signal });
     expect(asked).toBe(false);
     expect(attempts.map((one) => one.outcome)).toEqual(["cancelled"]);
+  });
+});
+
+describe("a failed try that was charged for", () => {
+  const usage = { prompt_tokens: 40, completion_tokens: 0, total_tokens: 40 };
+
+  test("is kept, so that it is booked", async () => {
+    const failing = () => streamed(sse({ choices: [], usage }, { error: { message: "no", type: "server_error" } }));
+    const { served, wasted } = await tryAll([failing, goodStream], { stream: true });
+    expect(served?.candidate.endpoint.provider).toBe("p1");
+    expect(wasted.map(({ candidate: { endpoint } }) => endpoint.provider)).toEqual(["p0"]);
+    expect(wasted[0]?.meter.usage(wasted[0])).toMatchObject({ input: 40, source: "measured" });
+  });
+
+  test("is none where nothing was reported", async () => {
+    const { wasted } = await tryAll([refuse(500), () => streamed(""), goodStream], { stream: true });
+    expect(wasted).toEqual([]);
   });
 });
 

@@ -7,9 +7,10 @@ import type { Candidate } from "../core/endpoint.ts";
 import { GatewayError, invalidRequest, type UpstreamFailure } from "../core/error.ts";
 import type { Loss } from "../core/loss.ts";
 import { WIRE_FORMATS } from "../dialects/index.ts";
-import type { Provider } from "../providers/provider.ts";
-import { UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
+import { endsChargeOnAbort, type Provider } from "../providers/provider.ts";
+import { type CallSignal, UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
 import { SseLimitError } from "../upstream/sse.ts";
+import { type Abandoned, Departure } from "./departure.ts";
 import { conceal, fromFault, reasonOf, retryElsewhere, toError } from "./failure.ts";
 import type { Inquiry } from "./inquiry.ts";
 import { Meter } from "./meter.ts";
@@ -26,10 +27,21 @@ export interface AttemptScope {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly limits: AttemptLimits;
   readonly nowMs: () => number;
+  /** Calls that are read on though their callers have left. */
+  readonly abandoned: Abandoned;
   /** Aborted when the caller leaves. */
   readonly signal: AbortSignal;
   /** Filled with one record a try. */
   readonly attempts: AttemptRecord[];
+  /** Is told of failed tries that a provider charged for. */
+  readonly wasted: { wasted?: Charged[] };
+}
+
+/** An endpoint that was asked, and what it said that it used. */
+export interface Charged {
+  readonly inquiry: Inquiry;
+  readonly candidate: Candidate;
+  readonly meter: Meter;
 }
 
 /** The unread part of a stream. `ended`: the opening already holds its end. */
@@ -37,13 +49,13 @@ export interface Rest {
   readonly response: UpstreamResponse;
   readonly stream: ReplyStream;
   readonly ended: boolean;
+  /** Where the provider charges on when the caller leaves; absent where the call is closed then. */
+  readonly departure: Departure | undefined;
 }
 
 /** An endpoint that has begun to answer. `rest` is absent for a whole reply. */
-export interface Served {
-  readonly candidate: Candidate;
+export interface Served extends Charged {
   readonly translation: Translation;
-  readonly meter: Meter;
   /** For the caller, in order: everything up to and including the first content, or the whole reply. */
   readonly opening: readonly (Uint8Array | string)[];
   readonly rest?: Rest;
@@ -55,6 +67,16 @@ export interface Served {
 function tooLossy(losses: readonly Loss[]): GatewayError {
   const told = losses.map(({ field, kind }) => `${field} would be ${kind}`).join(", ");
   return invalidRequest(`No endpoint can take this request as it is, and x-sluice-strict forbids losses: ${told}.`);
+}
+
+/** The caller left before the first content. `served`: an upstream had accepted the call, and may charge for the prompt. */
+export class CallerLeft extends UpstreamFault {
+  readonly served: Served | undefined;
+
+  constructor(served?: Served) {
+    super("cancelled", undefined, served !== undefined);
+    this.served = served;
+  }
 }
 
 /** An attempt that ended before any content. */
@@ -71,7 +93,8 @@ class AttemptFailure extends Error {
 /**
  * The first candidate that begins to answer; for a strict caller those that lose nothing are the only ones. Throws the
  * caller's own error at once (invalid_request …), else after the last
- * attempt `upstream_unavailable` or `upstream_timeout`; an UpstreamFault of kind `cancelled` when the caller has left.
+ * attempt `upstream_unavailable` or `upstream_timeout`; CallerLeft when the caller has left, unless the upstream's
+ * answer was waited for and came all the same.
  */
 export async function attempt(
   inquiry: Inquiry,
@@ -105,13 +128,18 @@ export async function attempt(
       note("served", 200);
       return served;
     } catch (thrown) {
-      if (scope.signal.aborted) {
-        note("cancelled", 0);
-        throw new UpstreamFault("cancelled", undefined, false);
+      const hasLeft = scope.signal.aborted;
+      if (hasLeft && thrown instanceof UpstreamFault && thrown.kind === "cancelled") {
+        note("cancelled", meter.accepted ? 200 : 0);
+        throw new CallerLeft(
+          meter.accepted ? { inquiry, candidate, translation, meter, opening: [], secrets: none } : undefined,
+        );
       }
       if (!(thrown instanceof AttemptFailure)) throw thrown;
+      if (meter.isReported()) waste(scope, { inquiry, candidate, meter });
       last = conceal(thrown.failure, secretsOf(scope.providers.get(candidate.endpoint.provider)));
       note("failed", last.status, reasonOf(last));
+      if (hasLeft) throw new CallerLeft();
       const { contextTokens } = candidate.endpoint;
       if (!retryElsewhere(last)) throw toError(last, { bytes: inquiry.bytes.length, contextTokens });
       if (last.kind !== "timeout") timedOut = false;
@@ -124,6 +152,14 @@ export async function attempt(
   throw error;
 }
 
+/** Nothing is told of an upstream to a caller who has left. */
+const none = () => [];
+
+function waste({ wasted }: AttemptScope, charged: Charged): void {
+  wasted.wasted ??= [];
+  wasted.wasted.push(charged);
+}
+
 async function tryOne(
   inquiry: Inquiry,
   candidate: Candidate,
@@ -131,27 +167,39 @@ async function tryOne(
   meter: Meter,
   scope: AttemptScope,
 ): Promise<Served> {
-  const response = await request(inquiry, candidate, translation, scope);
+  const { signal } = scope;
+  const { stream: isStreamed } = inquiry.head;
+  const provider = scope.providers.get(candidate.endpoint.provider);
+  const departure =
+    provider && endsChargeOnAbort(provider, isStreamed) ? undefined : new Departure(signal, scope.abandoned);
+  const response = await request(inquiry, candidate, translation, scope, departure ?? signal);
   try {
     if (response.status >= 300) throw await refused(candidate, response);
-    const secrets = () => secretsOf(scope.providers.get(candidate.endpoint.provider));
-    const served = { candidate, translation, meter, secrets };
-    if (!inquiry.head.stream) {
+    meter.accepted = true;
+    const secrets = () => secretsOf(provider);
+    const served = { inquiry, candidate, translation, meter, secrets };
+    if (!isStreamed) {
       const piece = translation.whole(await response.readAll(scope.limits.maxReplyBytes));
       meter.observe(piece.events, scope.nowMs);
       if (meter.failure) throw new AttemptFailure(meter.failure);
+      if (!meter.started) throw new AttemptFailure(EMPTY);
       return { ...served, opening: [piece.output] };
     }
     const stream = translation.stream();
     const { opening, ended } = await untilContent(response, stream, meter, scope);
-    return { ...served, opening, rest: { response, stream, ended } };
+    return { ...served, opening, rest: { response, stream, ended, departure } };
   } catch (thrown) {
     response.cancel();
     if (thrown instanceof AttemptFailure) throw thrown;
     if (thrown instanceof SseLimitError) throw new AttemptFailure(tooLong(thrown));
-    if (thrown instanceof UpstreamFault) throw new AttemptFailure(fromFault(thrown));
-    throw thrown;
+    throw failureOf(thrown);
   }
+}
+
+/** A fault of the connection as the attempt's failure. A call that was closed from here has not failed. */
+function failureOf(thrown: unknown): unknown {
+  if (!(thrown instanceof UpstreamFault) || thrown.kind === "cancelled") return thrown;
+  return new AttemptFailure(fromFault(thrown));
 }
 
 /** An event beyond the limit, as a failure of the upstream. */
@@ -164,6 +212,7 @@ async function request(
   candidate: Candidate,
   translation: Translation,
   scope: AttemptScope,
+  signal: CallSignal,
 ): Promise<UpstreamResponse> {
   const { upstreamPath: path, headers, body } = translation;
   try {
@@ -174,10 +223,10 @@ async function request(
       headers,
       body,
       maxBytes,
-      signal: scope.signal,
+      signal,
     });
   } catch (thrown) {
-    throw new AttemptFailure(fromFault(thrown));
+    throw failureOf(thrown);
   }
 }
 
@@ -239,6 +288,6 @@ const MAX_OPENING_BYTES = 1024 * 1024;
 const EMPTY: UpstreamFailure = {
   kind: "server",
   status: 200,
-  message: "the stream ended without any content",
-  code: "empty_stream",
+  message: "the answer ended without any content",
+  code: "empty_answer",
 };

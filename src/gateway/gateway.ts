@@ -15,6 +15,7 @@ import type { Provider } from "../providers/provider.ts";
 import type { Recorder } from "../usage/recorder.ts";
 import type { AttemptLimits, AttemptScope } from "./attempt.ts";
 import type { BodyLimits, BodyMemory } from "./body.ts";
+import { ABANDON_DEFAULTS, type AbandonSettings } from "./departure.ts";
 import { createPulse, type Pulse, type PumpSettings } from "./pump.ts";
 import type { Call } from "./settle.ts";
 
@@ -44,7 +45,9 @@ export interface GatewaySettings {
   readonly limiter: RateLimiter;
   readonly recorder: Recorder;
   readonly limits: BodyLimits & AttemptLimits & { readonly maxConcurrentCalls: number };
-  readonly pumping: Omit<PumpSettings, "nowMs">;
+  readonly pumping: Omit<PumpSettings, "nowMs" | "maxAbandonedBytes">;
+  /** How far calls are read on whose callers have left. */
+  readonly abandoning?: AbandonSettings;
   /** Whether paid work may be taken on: the database's word. */
   readonly ready: () => { ok: true } | { ok: false; reason: string };
   readonly logError: LogError;
@@ -58,7 +61,7 @@ export interface Gateway {
   readonly recorder: Recorder;
   readonly limits: GatewaySettings["limits"];
   readonly memory: BodyMemory;
-  readonly attempting: Omit<AttemptScope, "signal" | "attempts">;
+  readonly attempting: Omit<AttemptScope, "signal" | "attempts" | "wasted">;
   readonly pulse: Pulse;
   /** Monotonic, for durations. */
   readonly nowMs: () => number;
@@ -91,8 +94,9 @@ export function createGateway(settings: GatewaySettings): Gateway {
       providers: new Map(settings.providers.map((provider) => [provider.id, provider])),
       limits,
       nowMs,
+      abandoned: { settings: settings.abandoning ?? ABANDON_DEFAULTS, count: 0 },
     },
-    pulse: createPulse({ ...settings.pumping, nowMs }),
+    pulse: createPulse({ ...settings.pumping, nowMs, maxAbandonedBytes: limits.maxReplyBytes }),
     nowMs,
     clockMs: Date.now,
     logError: settings.logError,

@@ -6,7 +6,7 @@ import { GatewayError, toGatewayError } from "../core/error.ts";
 import { nanoToDollars } from "../core/money.ts";
 import { UpstreamFault } from "../upstream/http.ts";
 import { admit } from "./admit.ts";
-import { attempt } from "./attempt.ts";
+import { attempt, CallerLeft } from "./attempt.ts";
 import { parseBody, readBody } from "./body.ts";
 import type { Gateway, Visit } from "./gateway.ts";
 import { type Inquiry, inquire } from "./inquiry.ts";
@@ -15,7 +15,7 @@ import { resolveModel } from "./model.ts";
 import { pump } from "./pump.ts";
 import { answerHeaders, refuse } from "./respond.ts";
 import { route } from "./route.ts";
-import { type Call, noteAdmitted, type Outcome, settle } from "./settle.ts";
+import { type Call, CLIENT_CLOSED, noteAdmitted, type Outcome, settle } from "./settle.ts";
 
 /** Answers one model call. Never rejects. */
 export async function handle(gateway: Gateway, visit: Visit): Promise<Response> {
@@ -66,14 +66,20 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     };
     const inquiry = inquire(facts, body, visit.path);
     const { signal } = visit.request;
-    call.served = await attempt(inquiry, candidates, { ...gateway.attempting, signal, attempts: call.attempts });
+    call.served = await attempt(inquiry, candidates, {
+      ...gateway.attempting,
+      signal,
+      attempts: call.attempts,
+      wasted: call,
+    });
     handedOver = true;
-    return answer(gateway, inquiry, call, end);
+    return answer(gateway, inquiry, call, end, signal.aborted);
   } catch (thrown) {
     const cancelled = visit.request.signal.aborted || (thrown instanceof UpstreamFault && thrown.kind === "cancelled");
     const error = cancelled ? new GatewayError("upstream_unavailable", "The caller left.") : toGatewayError(thrown);
-    if (!handedOver) end({ cancelled, error });
-    gateway.logError(call, error);
+    if (thrown instanceof CallerLeft) call.served = thrown.served;
+    if (!handedOver) end(cancelled ? { cancelled } : { cancelled, error });
+    if (!cancelled) gateway.logError(call, error);
     return refuse(visit, call.id, error, call.rate);
   }
 }
@@ -82,8 +88,14 @@ function declaredBytes(request: Request): number {
   return Number(request.headers.get("content-length") ?? "0") || 0;
 }
 
-/** The response for a call that is being served: streamed through the pump, or whole. */
-function answer(gateway: Gateway, inquiry: Inquiry, call: Call, end: (outcome: Outcome) => bigint): Response {
+/** The response for a call that is being served: streamed through the pump, or whole. `hasLeft`: nobody will read it. */
+function answer(
+  gateway: Gateway,
+  inquiry: Inquiry,
+  call: Call,
+  end: (outcome: Outcome) => bigint,
+  hasLeft: boolean,
+): Response {
   const { served } = call;
   if (!served) throw new GatewayError("internal_error", "There is nothing to answer with.");
   const { rest } = served;
@@ -92,9 +104,13 @@ function answer(gateway: Gateway, inquiry: Inquiry, call: Call, end: (outcome: O
       end(ending);
       if (ending.error) gateway.logError(call, ending.error);
     });
+    if (hasLeft) {
+      void body.cancel();
+      return new Response(null, { status: CLIENT_CLOSED });
+    }
     return new Response(body, { status: 200, headers: answerHeaders(inquiry, call, undefined) });
   }
-  const billed = end({ cancelled: false });
+  const billed = end({ cancelled: hasLeft });
   const cost = nanoToDollars(billed as Parameters<typeof nanoToDollars>[0]);
   return new Response(served.opening[0] ?? "", { status: 200, headers: answerHeaders(inquiry, call, cost) });
 }

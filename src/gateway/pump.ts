@@ -3,6 +3,7 @@
  * Backpressure runs through it: nothing is read from the upstream before the caller has taken what came before.
  */
 import { GatewayError } from "../core/error.ts";
+import { UpstreamFault } from "../upstream/http.ts";
 import { SseLimitError } from "../upstream/sse.ts";
 import { type Rest, type Served, tooLong } from "./attempt.ts";
 import { conceal, fromFault, toError } from "./failure.ts";
@@ -21,6 +22,8 @@ export interface PumpSettings {
   /** A caller that takes nothing for that long is cut off. */
   readonly writeStallMs: number;
   readonly nowMs: () => number;
+  /** So much is read at most of a stream whose caller has left. */
+  readonly maxAbandonedBytes: number;
 }
 
 /** Looks after all streams that are being carried, with one timer. */
@@ -84,6 +87,9 @@ export class Pump {
   #isOpened = false;
   #isOver = false;
   #isPulling = false;
+  #hasLeft = false;
+  /** What came of the stream after the caller had left. */
+  #abandonedBytes = 0;
   /** When the stream began to wait: for the upstream while pulling, else for the caller to read. */
   #sinceMs: number;
 
@@ -103,18 +109,47 @@ export class Pump {
     this.#isPulling = true;
     this.#sinceMs = this.#pulse.settings.nowMs();
     try {
-      if (this.#isOpened) await this.#step(controller);
+      if (this.#isOpened || this.#hasLeft) await this.#step(controller);
       else this.#open(controller);
+      // It may have left while this came to its end.
+      if (this.#hasLeft && !this.#isOver) await this.#step(controller);
     } catch (thrown) {
-      this.#finish(controller, broken(thrown));
+      // Closed from here: the caller has left, or the time is up in which an abandoned stream is read.
+      if (thrown instanceof UpstreamFault && thrown.kind === "cancelled") this.#abandon();
+      else this.#finish(controller, broken(thrown));
     }
     this.#isPulling = false;
     this.#sinceMs = this.#pulse.settings.nowMs();
   }
 
-  /** The caller went away. */
+  /** The caller went away. The rest is read all the same where it will be charged. */
   cancel(): void {
-    if (this.#end()) this.#settle({ cancelled: true });
+    if (this.#isOver || this.#hasLeft) return;
+    if (!this.#served.rest.departure?.leave()) {
+      this.#abandon();
+      return;
+    }
+    this.#hasLeft = true;
+    this.#pulse.leave(this);
+    if (!this.#isPulling && this.#controller) void this.pull(this.#controller);
+  }
+
+  /** The end of a stream of which nobody reads the rest, if there is any. */
+  #abandon(): void {
+    const { meter, rest } = this.#served;
+    if (!this.#hasLeft && !meter.finish && meter.isReported()) {
+      // Where only the connection's end says that a stream is complete, the caller may well have had all of it.
+      const { output, events } = rest.stream.end();
+      const isEnd = output.length === 0 && !events.some((event) => event.type === "error");
+      if (isEnd) meter.observe(events, this.#pulse.settings.nowMs);
+    }
+    if (this.#end()) this.#settle({ cancelled: !this.#isComplete() });
+  }
+
+  /** Whether the caller had been given everything up to the last event when it left. */
+  #isComplete(): boolean {
+    const { meter } = this.#served;
+    return this.#isOpened && meter.finish !== undefined && !meter.failure && this.#abandonedBytes === 0;
   }
 
   /** Called by the pulse: a keep-alive for a silent upstream, the end for a caller that does not read. */
@@ -145,10 +180,19 @@ export class Pump {
       if (this.#isOver) return;
       const { output, events } = chunk ? rest.stream.push(chunk) : rest.stream.end();
       meter.observe(events, this.#pulse.settings.nowMs);
+      if (this.#hasLeft) {
+        this.#abandonedBytes += output.length;
+        if (!chunk || meter.failure || this.#isTooMuch()) return this.#finish(controller);
+        continue;
+      }
       if (output.length > 0) controller.enqueue(toBytes(output));
       if (!chunk || meter.failure) return this.#finish(controller, this.#failure());
       if (output.length > 0) return;
     }
+  }
+
+  #isTooMuch(): boolean {
+    return this.#abandonedBytes > this.#pulse.settings.maxAbandonedBytes;
   }
 
   #failure(): GatewayError | undefined {
@@ -158,6 +202,10 @@ export class Pump {
 
   #finish(controller: Controller, error?: GatewayError): void {
     if (!this.#end()) return;
+    if (this.#hasLeft) {
+      this.#settle({ cancelled: !this.#isComplete() });
+      return;
+    }
     // A write of its own: some clients take an error only when it is not glued to what came before.
     if (error) controller.enqueue(encoder.encode(this.#served.rest.stream.fail(error)));
     this.#settle({ cancelled: false, error });

@@ -3,7 +3,7 @@
  * One test for each row of the billing table that the gateway decides.
  */
 import { describe, expect, test } from "bun:test";
-import { candidate, principal } from "../../test/support/calls.ts";
+import { candidate, inquiryIn, principal } from "../../test/support/calls.ts";
 import { listRecorder, type TestWallet, testWallet } from "../../test/support/wallet.ts";
 import type { CallRecord } from "../core/call.ts";
 import { GatewayError } from "../core/error.ts";
@@ -20,7 +20,7 @@ import type { Translation } from "./translation.ts";
 
 const at = { choice: 0, part: 0 };
 const begin: CanonicalEvent = { type: "part-start", ...at, start: { type: "text" } };
-const say: CanonicalEvent = { type: "text-delta", ...at, text: "x".repeat(40) };
+const say: CanonicalEvent = { type: "text-delta", ...at, text: "x".repeat(50) };
 const stop: CanonicalEvent = { type: "message-end", choice: 0, finish: { reason: "stop" } };
 const report = (counts: Partial<Usage>): CanonicalEvent => ({
   type: "usage",
@@ -30,11 +30,23 @@ const report = (counts: Partial<Usage>): CanonicalEvent => ({
 /** A token in or out costs a nano-dollar, or ten. */
 const place = candidate("openai-chat", { price: { perToken: { input: pico(1000n), output: pico(10_000n) } } });
 
+/** A prompt of about a hundred tokens. */
+const inquiry = inquiryIn("openai-chat", {
+  body: { model: "m", messages: [{ role: "user", content: "x".repeat(491) }] },
+});
+
 function servedWith(...events: CanonicalEvent[]): Served {
   const meter = new Meter();
   meter.observe(events, () => 130);
   const translation = { path: "convert", losses: [{ field: "topK", kind: "dropped" }] } as unknown as Translation;
-  return { candidate: place, translation, meter, opening: [], secrets: () => [] };
+  return { inquiry, candidate: place, translation, meter, opening: [], secrets: () => [] };
+}
+
+/** An upstream that had said yes, and no content yet. */
+function accepted(...events: CanonicalEvent[]): Served {
+  const served = servedWith(...events);
+  served.meter.accepted = true;
+  return served;
 }
 
 interface Settled {
@@ -92,7 +104,15 @@ const broke: Outcome = { cancelled: false, error: new GatewayError("upstream_una
 describe("what is billed when", () => {
   const ROWS: [name: string, over: Partial<Call>, outcome: Outcome, billed: bigint, source: Usage["source"]][] = [
     ["no upstream ever accepted: nothing", {}, broke, 0n, "none"],
-    ["the caller left before any content: nothing", {}, left, 0n, "none"],
+    ["the caller left before the upstream accepted: nothing", {}, left, 0n, "none"],
+    ["the caller left before any content: the prompt, flagged", { served: accepted() }, left, 100n, "estimated"],
+    [
+      "the caller left before any content, but the prompt was reported: that",
+      { served: accepted(report({ input: 90 })) },
+      left,
+      90n,
+      "measured",
+    ],
     [
       "the answer came with usage: that usage",
       { served: servedWith(begin, say, report({ input: 100, output: 5 }), stop) },
@@ -160,12 +180,38 @@ describe("what is billed when", () => {
     expect(settleCall({ served: servedWith(begin, say, report({ input: 1 }), stop) }, done).losses).toEqual([]);
   });
 
+  test("a try that came to nothing was charged for: the customer pays once, the rest is a loss", () => {
+    const wasted = [servedWith(report({ input: 40, output: 1 }))];
+    const {
+      records,
+      billed,
+      left: rest,
+    } = settleCall({ served: servedWith(begin, report({ input: 30 }), stop), wasted }, done);
+    expect(billed).toBe(nano(30n));
+    expect(rest).toBe(nano(BALANCE - 30n));
+    expect(records[0]).toMatchObject({ costNano: nano(30n), lossNano: nano(50n), providerCostNano: nano(80n) });
+    const failed = settleCall({ wasted }, broke);
+    expect(failed.billed).toBe(nano(0n));
+    expect(failed.records[0]).toMatchObject({
+      outcome: "voided",
+      provider: "p",
+      lossNano: nano(50n),
+      providerCostNano: nano(50n),
+    });
+  });
+
+  test("usage is more than can be: as much as can be, flagged", () => {
+    const served = servedWith(begin, say, report({ input: 20_000_000, output: 1 }), stop);
+    const { records } = settleCall({ served, principal: principal({ billing: "internal" }) }, done, 0n);
+    expect(records[0]).toMatchObject({ clamped: true, usage: { input: inquiry.bytes.length + 1024, output: 1 } });
+  });
+
   test("the operator calls: the full cost, which no hold limits", () => {
     const over = {
       principal: principal({ billing: "internal" }),
-      served: servedWith(begin, report({ input: 5000 }), stop),
+      served: servedWith(begin, report({ input: 1500 }), stop),
     };
-    expect(settleCall(over, done, 0n).billed).toBe(nano(5000n));
+    expect(settleCall(over, done, 0n).billed).toBe(nano(1500n));
   });
 
   test("the call was refused before anything was held: nothing", () => {

@@ -5,12 +5,12 @@
 import type { AttemptRecord, CallRecord, Principal } from "../core/call.ts";
 import type { GatewayError } from "../core/error.ts";
 import type { FinishReason } from "../core/event.ts";
-import { cost, type Nano, ZERO } from "../core/money.ts";
+import { cost, type Nano, nano, ZERO } from "../core/money.ts";
 import { completionTokens, emptyUsage, promptTokens, type Usage } from "../core/usage.ts";
 import type { Hold } from "../ledger/wallet.ts";
 import type { RateDecision } from "../limits/limiter.ts";
 import type { OpenNote, Recorder } from "../usage/recorder.ts";
-import type { Served } from "./attempt.ts";
+import type { Charged, Served } from "./attempt.ts";
 
 /** A call under way: what is known of it before it ends. */
 export interface Call {
@@ -32,6 +32,8 @@ export interface Call {
   /** In the journal since before the first upstream byte. */
   note?: OpenNote;
   served?: Served;
+  /** Failed tries that a provider charged for all the same. */
+  wasted?: Charged[];
 }
 
 export interface Outcome {
@@ -48,7 +50,7 @@ export interface SettleScope {
 }
 
 /** The status of a call whose caller left before the answer, as proxies log it. */
-const CLIENT_CLOSED = 499;
+export const CLIENT_CLOSED = 499;
 
 /** What a call comes to, in nano-dollars. */
 interface Bill {
@@ -72,8 +74,8 @@ export function noteAdmitted(call: Call, principal: Principal, recorder: Recorde
 export function settle(call: Call, outcome: Outcome, scope: SettleScope): Nano {
   const { principal, served, hold } = call;
   if (!principal) return ZERO;
-  const usage = served ? served.meter.usage(call.requestBytes) : emptyUsage();
-  const bill = settleHold(call, usage, scope);
+  const usage = served ? served.meter.usage(served) : emptyUsage();
+  const bill = withWaste(settleHold(call, usage, scope), call);
   const record = recordOf(call, principal, usage, bill);
   record.status = status(outcome);
   record.errorCode = outcome.error?.code;
@@ -95,7 +97,7 @@ function settlePlace({ rate, served, principal }: Call, { error, cancelled }: Ou
 
 function recordOf(call: Call, principal: Principal, usage: Usage, bill: Bill): CallRecord {
   const { served, hold } = call;
-  const endpoint = served?.candidate.endpoint;
+  const endpoint = (served ?? call.wasted?.[0])?.candidate.endpoint;
   return {
     id: call.id,
     createdAt: call.createdAt,
@@ -143,6 +145,18 @@ function settleHold(call: Call, usage: Usage, { logLoss }: SettleScope): Bill {
   const { billedNano, lossNano } = hold.post(full);
   if (lossNano > 0n) logLoss(call, lossNano);
   return { costNano: billedNano, lossNano, providerCostNano: charged === price ? full : cost(charged, usage) };
+}
+
+/** The customer pays once: what tries cost that came to nothing is the operator's. */
+function withWaste(bill: Bill, { wasted }: Call): Bill {
+  if (!wasted) return bill;
+  let total = 0n;
+  for (const charged of wasted) total += cost(charged.candidate.endpoint.cost, charged.meter.usage(charged));
+  return {
+    costNano: bill.costNano,
+    lossNano: nano(bill.lossNano + total),
+    providerCostNano: nano(bill.providerCostNano + total),
+  };
 }
 
 function status(outcome: Outcome): number {

@@ -5,7 +5,7 @@
 import type { Candidate } from "../core/endpoint.ts";
 import { GatewayError } from "../core/error.ts";
 import type { Provider } from "../providers/provider.ts";
-import { send, type UpstreamResponse } from "../upstream/http.ts";
+import { type CallSignal, send, type UpstreamResponse } from "../upstream/http.ts";
 
 export interface CallLimits {
   readonly maxReplyBytes: number;
@@ -23,7 +23,7 @@ export interface UpstreamCall {
   readonly body: Uint8Array | string;
   /** Of the whole answer; by default that of a reply that is kept in memory. */
   readonly maxBytes?: number;
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
 }
 
 /** Sends a request and waits for the response's headers. Throws UpstreamFault. */

@@ -11,5 +11,7 @@ export const google: ProviderType = {
   keyVariables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"],
   dialects: ["gemini", "gemini-embeddings"],
   authorize: byDialect,
+  // OpenRouter documents that a closed stream is generated and charged to its end here.
+  abort: { streamed: "charges" },
   quirks: { gemini: { serverTools: ["web-search"] } },
 };

@@ -11,6 +11,8 @@ export const groq: ProviderType = {
   keyVariables: ["GROQ_API_KEY"],
   dialects: ["openai-chat"],
   authorize: bearer,
+  // OpenRouter documents that a closed stream is generated and charged to its end here.
+  abort: { streamed: "charges" },
   quirks: {
     "openai-chat": {
       systemRole: "system",

@@ -12,6 +12,8 @@ export const llamacpp: ProviderType = {
   dialects: ["openai-chat", "openai-embeddings"],
   notes: "Needs no key unless started with one. Models are named in the file.",
   authorize: bearer,
+  // The server drops a request whose connection closes, streamed or not.
+  abort: { plain: "ends-charge" },
   quirks: {
     "openai-chat": {
       // Recorded in every request with a limit.

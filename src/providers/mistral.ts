@@ -11,6 +11,8 @@ export const mistral: ProviderType = {
   keyVariables: ["MISTRAL_API_KEY"],
   dialects: ["openai-chat", "openai-embeddings"],
   authorize: bearer,
+  // OpenRouter documents that a closed stream is generated and charged to its end here.
+  abort: { streamed: "charges" },
   quirks: {
     "openai-chat": {
       // Recorded in every request with a limit.

@@ -12,6 +12,8 @@ export const ollama: ProviderType = {
   dialects: ["openai-chat", "openai-embeddings"],
   notes: "Needs no key. Models are named in the file.",
   authorize: bearer,
+  // The server drops a request whose connection closes, streamed or not.
+  abort: { plain: "ends-charge" },
   quirks: {
     "openai-chat": {
       // Documented by that name; the other is ignored.

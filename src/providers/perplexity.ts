@@ -12,6 +12,8 @@ export const perplexity: ProviderType = {
   dialects: ["openai-chat"],
   notes: "Every answer is a web search with a fee for each request.",
   authorize: bearer,
+  // OpenRouter documents that a closed stream is generated and charged to its end here.
+  abort: { streamed: "charges" },
   quirks: {
     "openai-chat": {
       // Recorded by that name.

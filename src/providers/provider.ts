@@ -5,6 +5,15 @@
 import type { Quirks } from "../core/endpoint.ts";
 import type { WireFormatId } from "../core/operation.ts";
 
+/** Whether a provider goes on charging for a call whose connection is closed before the answer is complete. */
+export type OnAbort = "ends-charge" | "charges";
+
+/** What closing the connection does to a streamed answer, and to a plain one. */
+export interface Aborting {
+  readonly streamed?: OnAbort;
+  readonly plain?: OnAbort;
+}
+
 /** A kind of provider, written once in a file of this folder. */
 export interface ProviderType {
   /** The name used in the configuration file's `type`. */
@@ -22,6 +31,8 @@ export interface ProviderType {
   /** The headers that carry a credential. */
   authorize(credential: string, dialect: WireFormatId): Record<string, string>;
   readonly quirks?: { readonly [F in WireFormatId]?: Quirks };
+  /** Where it is known. By default a stream that is closed ends with its charge, and a plain answer is charged whole. */
+  readonly abort?: Aborting;
 }
 
 /** A provider as configured: a type with its address and credentials. */
@@ -37,6 +48,14 @@ export interface Provider {
   readonly headers: Readonly<Record<string, string>>;
   /** Waits that differ from the general ones. */
   readonly timeouts: { readonly connectMs?: number; readonly firstByteMs?: number; readonly idleMs?: number };
+  /** Before what is known of the type. */
+  readonly abort?: Aborting | undefined;
+}
+
+/** Whether the provider stops charging when the connection of a call is closed: if not, the answer is paid for anyhow. */
+export function endsChargeOnAbort({ abort, type }: Provider, isStreamed: boolean): boolean {
+  if (isStreamed) return (abort?.streamed ?? type.abort?.streamed ?? "ends-charge") === "ends-charge";
+  return (abort?.plain ?? type.abort?.plain ?? "charges") === "ends-charge";
 }
 
 /** `Authorization: Bearer`, as most providers want it. */

@@ -50,6 +50,14 @@ export class UpstreamFault extends Error {
   }
 }
 
+/** What a call asks of a signal; an AbortSignal is one. */
+export interface CallSignal {
+  readonly aborted: boolean;
+  addEventListener(type: "abort", listener: EventListenerObject): void;
+  /** Called when the call is over, however it ended. */
+  removeEventListener(type: "abort", listener: EventListenerObject): void;
+}
+
 /** One request. Header names are lower-case; `accept-encoding` is `identity` unless it is given. */
 export interface UpstreamRequest {
   url: string;
@@ -68,7 +76,7 @@ export interface UpstreamRequest {
   /** The limit of the body, inflated. */
   maxBytes: number;
   /** Ends the call at any point. */
-  signal: AbortSignal;
+  signal: CallSignal;
   /** Where the URL names a checked address: the name that the certificate must have, and a private authority. */
   tls?: { serverName?: string; ca?: string };
 }
@@ -122,7 +130,7 @@ type FetchOptions = BunFetchRequestInit & { timeout: false };
 class Call implements UpstreamResponse, Watched {
   status = 0;
   readonly #controller = new AbortController();
-  readonly #signal: AbortSignal;
+  readonly #signal: CallSignal;
   readonly #origin: Origin;
   readonly #startMs = performance.now();
   readonly #idleTimeoutMs: number;

@@ -32,7 +32,10 @@ const PRICE: Price = {
 /** Models of every format at this price. */
 function priced(price: Price) {
   return NAMES.map((name) =>
-    model([endpoint({ id: `p/${name}`, dialects: [MODELS[name]], price })], { id: name, price }),
+    model([endpoint({ id: `p/${name}`, dialects: [MODELS[name]], price, contextTokens: 1_000_000 })], {
+      id: name,
+      price,
+    }),
   );
 }
 
@@ -130,7 +133,7 @@ describe("lesson 12: streams are billed", () => {
   });
 
   test("an upstream that tells none at all is not free: what went by is counted", async () => {
-    const one = stage(() => streamed(sse(chunk({ content: "x".repeat(400) }), chunk({}, "stop"))));
+    const one = stage(() => streamed(sse(chunk({ content: "x".repeat(500) }), chunk({}, "stop"))));
     await one.text(CHAT, stream);
     const { usage, costNano } = only(one);
     expect(usage).toMatchObject({ output: 100, source: "estimated" });
@@ -146,7 +149,7 @@ describe("lesson 13: callers who leave, and upstreams that fail", () => {
     const answer = () =>
       streamed(
         new ReadableStream({
-          start: (controller) => controller.enqueue(`data: ${JSON.stringify(chunk({ content: "x".repeat(400) }))}\n\n`),
+          start: (controller) => controller.enqueue(`data: ${JSON.stringify(chunk({ content: "x".repeat(500) }))}\n\n`),
           cancel() {
             seen.released = true;
           },
@@ -210,7 +213,9 @@ describe("lesson 25: rates", () => {
   /** What a call with this usage costs, in nano-dollars. The usage is larger than the request, which a prepaid key would never pay. */
   async function costOf(price: Price, usage: JsonObject): Promise<bigint> {
     const one = stage(reply(usage), { models: priced(price), principal: { billing: "internal" } });
-    await one.json(CHAT, chatBody("claude"));
+    // What tools bring in is not in the request, so such a usage is believed.
+    const tools = [{ type: "function", function: { name: "search", parameters: { type: "object" } } }];
+    await one.json(CHAT, chatBody("claude", { tools }));
     return only(one).costNano;
   }
 

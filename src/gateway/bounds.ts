@@ -1,0 +1,75 @@
+/**
+ * The most tokens that a call can have: what admission holds for, and what an upstream's count is measured against.
+ * Counts beyond that are nonsense, and settlement bills them as what can be.
+ */
+import type { Endpoint } from "../core/endpoint.ts";
+import type { Head } from "../core/head.ts";
+import { completionTokens, promptTokens, type TokenClass, type Usage } from "../core/usage.ts";
+import type { Inquiry } from "./inquiry.ts";
+
+/** What providers add to a prompt that offers tools: 346 tokens were billed for one small tool, 588 for a body of 450 bytes. */
+const TOOL_TOKENS = 1000;
+/** What pictures that the request only points to may come to. */
+const PICTURE_TOKENS = 10_000;
+
+/**
+ * The longest prompt that a request can make. A text's token is at least one of its bytes; what stands behind a file's
+ * address or id can be as long as the model's context, beyond which nothing is billed.
+ */
+export function promptBound({ needs }: Head, { contextTokens }: Endpoint, requestBytes: number): number {
+  if (needs.some((need) => need === "files" || need === "audio" || need === "video")) {
+    return Math.max(contextTokens, requestBytes);
+  }
+  let tokens = requestBytes;
+  if (needs.includes("tools")) tokens += TOOL_TOKENS;
+  if (needs.includes("images")) tokens += PICTURE_TOKENS;
+  return tokens;
+}
+
+/** What some models' own templates put before every prompt. */
+const TEMPLATE_TOKENS = 1024;
+/** More searches in one call than any provider runs. */
+const MAX_WEB_SEARCHES = 100;
+/** Fields by which a prompt goes on from what the provider keeps. */
+const ELSEWHERE = ["previous_response_id", "conversation", "prompt", "cachedContent", "cached_content", "container"];
+
+/** A prompt beyond this is none that the request can have made. Tools that the provider runs bring in pages of their own. */
+function believable({ head, bytes, body }: Inquiry, endpoint: Endpoint): number {
+  const sent = promptBound(head, endpoint, bytes.length) + TEMPLATE_TOKENS;
+  const isLonger = head.needs.includes("tools") || ELSEWHERE.some((name) => body[name] !== undefined);
+  return isLonger ? Math.max(sent, endpoint.contextTokens) : sent;
+}
+
+/** In the order in which they are kept: what costs least goes first, since nobody knows which of the counts is wrong. */
+const INPUTS: readonly TokenClass[] = [
+  "cacheRead",
+  "input",
+  "imageInput",
+  "audioInput",
+  "cacheWrite5m",
+  "cacheWrite1h",
+];
+const OUTPUTS: readonly TokenClass[] = ["output", "thinking", "imageOutput", "audioOutput"];
+
+/** The very usage when it is believable, else a copy that is cut to what is. */
+export function withinBounds(usage: Usage, inquiry: Inquiry, endpoint: Endpoint): Usage {
+  const prompt = promptTokens(usage);
+  const completion = completionTokens(usage);
+  const searches = usage.webSearches;
+  // Nearly every prompt has less tokens than bytes.
+  const mostIn = prompt <= inquiry.bytes.length ? prompt : believable(inquiry, endpoint);
+  const mostOut = endpoint.maxOutputTokens * Math.max(1, inquiry.head.candidates);
+  if (prompt <= mostIn && completion <= mostOut && searches <= MAX_WEB_SEARCHES) return usage;
+  const cut = { ...usage, webSearches: Math.min(searches, MAX_WEB_SEARCHES) };
+  keep(cut, INPUTS, mostIn);
+  keep(cut, OUTPUTS, mostOut);
+  return cut;
+}
+
+function keep(usage: Usage, classes: readonly TokenClass[], most: number): void {
+  let left = most;
+  for (const tokenClass of classes) {
+    usage[tokenClass] = Math.min(usage[tokenClass], left);
+    left -= usage[tokenClass];
+  }
+}
