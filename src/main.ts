@@ -3,7 +3,7 @@
  * Everything it does is a call into the CLI's commands.
  */
 import { parseArgs } from "node:util";
-import { buildCatalogOf } from "./app.ts";
+import { buildCatalogOf } from "./app/models.ts";
 import { CatalogError } from "./catalog/catalog.ts";
 import { grantCredits } from "./cli/credits.ts";
 import { changeKey, createKeys, listKeys, revokeKey, rotateKey, showKey } from "./cli/keys.ts";

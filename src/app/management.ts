@@ -1,0 +1,50 @@
+/**
+ * Joins the management routes: each resource with what it stands on.
+ * A part of the composition root; a route that is not named here does not exist.
+ */
+import type { PriceBook } from "../catalog/prices/book.ts";
+import type { Config } from "../config.ts";
+import { accountRoutes } from "../console/account.ts";
+import { creditRoutes } from "../console/credits.ts";
+import { keyRoutes } from "../console/keys.ts";
+import { planRoutes } from "../console/plans.ts";
+import { priceRoutes } from "../console/prices.ts";
+import { createManagement, type Management } from "../console/route.ts";
+import { workspaceRoutes } from "../console/workspaces.ts";
+import type { GatewayError } from "../core/error.ts";
+import type { Database } from "../db/database.ts";
+import { openCoupons } from "../ledger/coupons.ts";
+import { usageByKey } from "../usage/by-key.ts";
+import { findRecord } from "../usage/records.ts";
+import type { Parts } from "./parts.ts";
+
+/** All management routes. `rootKeys` are those that may do everything. */
+export function manage(settings: {
+  config: Config;
+  parts: Parts;
+  prices: PriceBook;
+  database: Database;
+  rootKeys: readonly string[];
+  logError: (id: string, error: GatewayError) => void;
+}): Management {
+  const { config, parts, prices, rootKeys, logError } = settings;
+  const { keys, books, workspaces, authenticator, recorder } = parts;
+  const { sql } = settings.database;
+  const coupons = openCoupons({ sql, books, nowMs: Date.now });
+  return createManagement({
+    routes: [
+      ...keyRoutes({ keys, workspaces, authenticator, usage: (ids) => usageByKey(sql, ids) }),
+      ...accountRoutes({
+        workspaces,
+        findRecord: (id, workspaceId) => findRecord(sql, recorder, id, workspaceId),
+      }),
+      ...workspaceRoutes({ workspaces, defaults: config.defaults, plans: config.plans.map(({ id }) => id) }),
+      ...creditRoutes({ sql, books, coupons, workspaces, nowMs: Date.now }),
+      ...planRoutes(config.plans),
+      ...priceRoutes(prices),
+    ],
+    authenticator,
+    rootKeys,
+    logError,
+  });
+}

@@ -1,0 +1,114 @@
+/**
+ * Opens what lives on the database: books, wallet, journal, keys, records, limits, after what a killed process left has been booked.
+ * A part of the composition root; everything here is handed to the gateway and to the management routes.
+ */
+import type { Config } from "../config.ts";
+import type { PlanTerms } from "../core/call.ts";
+import type { Database } from "../db/database.ts";
+import { type Authenticator, createAuthenticator } from "../identity/authenticate.ts";
+import { type Keys, openKeys } from "../identity/keys.ts";
+import { openWorkspaces, type Workspaces } from "../identity/workspaces.ts";
+import { type Books, openBooks } from "../ledger/books.ts";
+import { openWallet, type Wallet } from "../ledger/wallet.ts";
+import type { RateLimiter } from "../limits/limiter.ts";
+import { createMemoryLimiter } from "../limits/memory.ts";
+import { createRedisLimiter } from "../limits/redis.ts";
+import type { Log } from "../telemetry/log.ts";
+import { type JournalFolder, openJournal, openJournalFolder } from "../usage/journal.ts";
+import { createRecorder, LINES, type Recorder } from "../usage/recorder.ts";
+import { replayJournal } from "../usage/replay.ts";
+
+const DRAIN_RECORDS_MS = 30_000;
+/** After so much silence another node is taken for dead, and what it had set aside can be spent again. */
+const GIVE_UP_MS = 30_000;
+
+/** What lives on the database. */
+export interface Parts {
+  readonly keys: Keys;
+  readonly workspaces: Workspaces;
+  readonly books: Books;
+  readonly wallet: Wallet;
+  readonly authenticator: Authenticator;
+  readonly recorder: Recorder;
+  readonly limiter: RateLimiter;
+  /** Writes what is left and returns what was set aside. */
+  close(): Promise<void>;
+}
+
+/** The parts that live on the database, after what a killed process left has been booked. */
+export async function openParts(config: Config, log: Log, database: Database): Promise<Parts> {
+  const { sql } = database;
+  const books = openBooks(sql);
+  const folder = openJournalFolder(config.dataDir);
+  await takeUp(folder, books, database, log);
+  const nowMs = () => performance.now();
+  const onError = (error: unknown) => log.error("the books could not be asked", { error: String(error) });
+  const wallet = await openWallet({ books, nowMs, onError });
+  const keys = openKeys(sql, config.brand.keyPrefix);
+  const terms = planTerms(config);
+  const authenticator = createAuthenticator({ find: keys.findByHash, nowMs: Date.now, terms });
+  const journal = openJournal(folder.directory, () => LINES.node + wallet.nodeId);
+  const recorder = createRecorder({
+    sql,
+    journal,
+    nodeId: () => wallet.nodeId,
+    onError: (error, queued) => log.error("usage records could not be written", { error: String(error), queued }),
+  });
+  const limiter = await openLimiter(config, log, nowMs);
+  return {
+    keys,
+    workspaces: openWorkspaces(sql, books),
+    books,
+    wallet,
+    authenticator,
+    recorder,
+    limiter,
+    async close() {
+      const lost = (error: unknown) => log.error("usage records wait in the journal", { error: String(error) });
+      await recorder.drain(DRAIN_RECORDS_MS).catch(lost);
+      await wallet.close();
+      await limiter.close();
+      journal.close();
+      folder.release();
+    },
+  };
+}
+
+/** Books what a process that was killed had noted, and frees what it had leased. */
+async function takeUp(folder: JournalFolder, books: Books, { sql, kind }: Database, log: Log): Promise<void> {
+  const { finished, expired, nodes } = await replayJournal(sql, folder.left);
+  // The embedded store has one user, and its lock says that it is us: whoever else is registered is dead.
+  await books.giveUp(kind === "embedded" ? 0 : GIVE_UP_MS, nodes);
+  folder.forget();
+  if (finished + expired > 0) log.warn("an earlier run was cut off; its journal was taken up", { finished, expired });
+}
+
+async function openLimiter(config: Config, log: Log, nowMs: () => number): Promise<RateLimiter> {
+  if (!config.redisUrl) return createMemoryLimiter({ nowMs });
+  const limiter = createRedisLimiter({
+    url: config.redisUrl,
+    nowMs,
+    log: (level, message, fields) => log[level](message, fields),
+  });
+  await limiter.ready();
+  return limiter;
+}
+
+/** What each configured plan gives and forbids; one that is no longer configured gives nothing and forbids nothing. */
+function planTerms({ plans }: Config): (plan: string) => PlanTerms {
+  const known = new Map(
+    plans.map((plan): [string, PlanTerms] => [
+      plan.id,
+      {
+        id: plan.id,
+        rpm: plan.rpm,
+        rpd: plan.rpd,
+        tpm: plan.tpm,
+        models: plan.models.includes("*") ? undefined : plan.models,
+        includedPerDay: plan.includedRequestsPerDay,
+        freePerDay: plan.freeRequestsPerDay,
+      },
+    ]),
+  );
+  return (id) => known.get(id) ?? { id, includedPerDay: 0 };
+}
