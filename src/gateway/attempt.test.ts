@@ -3,104 +3,13 @@
  * The promises of the retry policy are kept here or nowhere.
  */
 import { describe, expect, test } from "bun:test";
-import {
-  candidate,
-  chatStream,
-  chunk,
-  httpUpstream,
-  inquiryIn,
-  provider,
-  sse,
-  streamed,
-} from "../../test/support/calls.ts";
-import { expectNothingLeft, until } from "../../test/support/tcp-upstream.ts";
-import type { AttemptRecord } from "../core/call.ts";
-import type { Candidate } from "../core/endpoint.ts";
-import type { GatewayError } from "../core/error.ts";
+import { good, goodStream, NOWHERE, outcomes, REPLY, refuse, tryAll } from "../../test/support/attempts.ts";
+import { chunk, httpUpstream, provider, sse, streamed } from "../../test/support/calls.ts";
+import { expectNothingLeft } from "../../test/support/tcp-upstream.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { DialectId } from "../core/request.ts";
-import type { Provider } from "../providers/provider.ts";
-import { type AttemptScope, attempt, CallerLeft, type Charged, type Served } from "./attempt.ts";
 
 expectNothingLeft();
-
-const REPLY = {
-  id: "c1",
-  object: "chat.completion",
-  choices: [{ index: 0, message: { role: "assistant", content: "good" }, finish_reason: "stop" }],
-  usage: { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4 },
-};
-const good = () => Response.json(REPLY);
-const goodStream = () => streamed(chatStream("good"));
-const refuse =
-  (status: number, error: JsonObject = { message: "no", type: "x" }) =>
-  () =>
-    Response.json({ error }, { status });
-/** Nothing listens at this address. */
-const NOWHERE = "http://127.0.0.1:1/v1";
-
-interface Options {
-  /** Leaves the rest of the stream to the test. */
-  keep?: boolean;
-  stream?: boolean;
-  signal?: AbortSignal;
-  /** How long, and how many, calls are read on whose callers have left. */
-  abandonMs?: number;
-  maxAbandoned?: number;
-  maxAttempts?: number;
-  firstByteTimeoutMs?: number;
-  idleTimeoutMs?: number;
-  providers?: Provider[];
-  /** The format of each upstream, Chat by default. */
-  dialects?: DialectId[];
-  /** The caller wants no losses. */
-  strict?: boolean;
-  body?: JsonObject;
-}
-
-/** Tries upstreams in order: handlers, or base URLs. */
-async function tryAll(
-  upstreams: (string | ((request: Request) => Response | Promise<Response>))[],
-  options: Options = {},
-): Promise<{ served?: Served; error?: GatewayError; attempts: AttemptRecord[]; wasted: Charged[] }> {
-  const urls = upstreams.map((one) => (typeof one === "string" ? one : httpUpstream(one)));
-  const providers = options.providers ?? urls.map((url, index) => provider(`p${index}`, url));
-  const candidates: Candidate[] = providers.map(({ id }, index) =>
-    candidate(options.dialects?.[index] ?? "openai-chat", { id: `${id}/up`, provider: id }),
-  );
-  const attempts: AttemptRecord[] = [];
-  const wasted: { wasted?: Charged[] } = {};
-  const scope: AttemptScope = {
-    providers: new Map(providers.map((one) => [one.id, one])),
-    limits: {
-      maxAttempts: options.maxAttempts ?? 3,
-      maxReplyBytes: 1_000_000,
-      connectTimeoutMs: 5000,
-      firstByteTimeoutMs: options.firstByteTimeoutMs ?? 5000,
-      idleTimeoutMs: options.idleTimeoutMs ?? 5000,
-    },
-    nowMs: () => performance.now(),
-    abandoned: { settings: { timeMs: options.abandonMs ?? 5000, maxCalls: options.maxAbandoned ?? 10 }, count: 0 },
-    signal: options.signal ?? new AbortController().signal,
-    attempts,
-    wasted,
-  };
-  const { stream = false, strict = false, body } = options;
-  const inquiry = inquiryIn("openai-chat", { stream, strict, ...(body && { body }) });
-  try {
-    const served = await attempt(inquiry, candidates, scope);
-    if (!options.keep) served.rest?.response.cancel();
-    return { served, attempts, wasted: wasted.wasted ?? [] };
-  } catch (error) {
-    return { error: error as GatewayError, attempts, wasted: wasted.wasted ?? [] };
-  }
-}
-
-function outcomes(attempts: AttemptRecord[]): string[] {
-  return attempts.map(({ provider, outcome, status, reason }) =>
-    `${provider} ${outcome} ${status} ${reason ?? ""}`.trim(),
-  );
-}
 
 describe("the next endpoint is tried after", () => {
   test("a refused connection", async () => {
@@ -276,83 +185,6 @@ describe("a stream that has begun", () => {
     expect(served?.candidate.endpoint.provider).toBe("p0");
     expect(served?.meter.failure).toBeDefined();
     expect(attempts.length).toBe(1);
-  });
-});
-
-describe("a caller who leaves", () => {
-  test("ends the attempt, aborts the upstream, and no other is tried", async () => {
-    const leaving = new AbortController();
-    let aborted = false;
-    const slow = (request: Request) => {
-      request.signal.addEventListener("abort", () => {
-        aborted = true;
-      });
-      setTimeout(() => leaving.abort(), 20);
-      return new Promise<Response>(() => {});
-    };
-    const { error, attempts } = await tryAll([slow, good], { signal: leaving.signal, stream: true });
-    expect(error).toBeInstanceOf(CallerLeft);
-    expect((error as unknown as CallerLeft).served).toBeUndefined();
-    expect(outcomes(attempts)).toEqual(["p0 cancelled 0"]);
-    await until(() => aborted);
-  });
-
-  test("after the upstream said yes has used the prompt", async () => {
-    const leaving = new AbortController();
-    const source = new ReadableStream({
-      start: (controller) => controller.enqueue(new TextEncoder().encode(": wait\n\n")),
-      pull: () => void setTimeout(() => leaving.abort(), 20),
-    });
-    const { error, attempts } = await tryAll([() => streamed(source)], { signal: leaving.signal, stream: true });
-    const { served } = error as unknown as CallerLeft;
-    expect(served?.meter.usage(served)).toMatchObject({ input: 3, output: 0, source: "estimated" });
-    expect(outcomes(attempts)).toEqual(["p0 cancelled 200"]);
-  });
-
-  /** A plain answer that comes after the caller has left; or never. */
-  function late(answer: Response | undefined) {
-    const leaving = new AbortController();
-    const upstream = async () => {
-      leaving.abort();
-      await Bun.sleep(20);
-      return answer ?? new Promise<Response>(() => {});
-    };
-    return { upstream, signal: leaving.signal };
-  }
-
-  test("is billed what a plain answer costs, which is waited for", async () => {
-    const { upstream, signal } = late(good());
-    const { served, attempts } = await tryAll([upstream], { signal });
-    expect(outcomes(attempts)).toEqual(["p0 served 200"]);
-    expect(served?.meter.usage(served)).toMatchObject({ input: 3, output: 1, source: "measured" });
-  });
-
-  test("is billed nothing when that answer fails, and no other endpoint is asked", async () => {
-    const { upstream, signal } = late(refuse(500)());
-    const { error, attempts } = await tryAll([upstream, good], { signal });
-    expect((error as unknown as CallerLeft).served).toBeUndefined();
-    expect(outcomes(attempts)).toEqual(["p0 failed 500 x"]);
-  });
-
-  test("is waited for no longer than allowed, and not when too many are", async () => {
-    for (const limit of [{ abandonMs: 40 }, { maxAbandoned: 0 }]) {
-      const { upstream, signal } = late(undefined);
-      const { error, attempts } = await tryAll([upstream, good], { signal, ...limit });
-      expect(error).toBeInstanceOf(CallerLeft);
-      expect(outcomes(attempts)).toEqual(["p0 cancelled 0"]);
-    }
-  });
-
-  test("before the first attempt causes no request", async () => {
-    let asked = false;
-    const signal = AbortSignal.abort();
-    const note = () => {
-      asked = true;
-      return Response.json(REPLY);
-    };
-    const { attempts } = await tryAll([note], { signal });
-    expect(asked).toBe(false);
-    expect(attempts.map((one) => one.outcome)).toEqual(["cancelled"]);
   });
 });
 

@@ -3,6 +3,8 @@
  * A surface calls it with what it found in the URL; every error on the way leaves in the caller's own envelope.
  */
 import { GatewayError, toGatewayError } from "../core/error.ts";
+import type { Head } from "../core/head.ts";
+import type { JsonObject } from "../core/json.ts";
 import { nanoToDollars } from "../core/money.ts";
 import { UpstreamFault } from "../upstream/http.ts";
 import { admit } from "./admit.ts";
@@ -49,22 +51,7 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     const { hold, outputLimit } = admitting instanceof Promise ? await admitting : admitting;
     call.hold = hold;
     noteAdmitted(call, principal, gateway.recorder);
-    const { id } = call;
-    const createdAt = Math.floor(call.createdAt.getTime() / 1000);
-    const { dialect, framing } = visit;
-    const facts = {
-      id,
-      createdAt,
-      dialect,
-      framing,
-      headers: visit.request.headers,
-      bytes,
-      head,
-      shownModel: model.id,
-      strict: visit.request.headers.get("x-sluice-strict") === "true",
-      outputLimit,
-    };
-    const inquiry = inquire(facts, body, visit.path);
+    const inquiry = ask(visit, call, body, head, bytes, outputLimit);
     const { signal } = visit.request;
     call.served = await attempt(inquiry, candidates, {
       ...gateway.attempting,
@@ -82,6 +69,30 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     if (!cancelled) gateway.logError(call, error);
     return refuse(visit, call.id, error, call.rate);
   }
+}
+
+/** The question, in the form in which attempts put it to upstreams. */
+function ask(
+  { dialect, framing, request, path }: Visit,
+  { id, createdAt, modelId = "" }: Call,
+  body: JsonObject,
+  head: Head,
+  bytes: Uint8Array,
+  outputLimit: number | undefined,
+): Inquiry {
+  const facts = {
+    id,
+    createdAt: Math.floor(createdAt.getTime() / 1000),
+    dialect,
+    framing,
+    headers: request.headers,
+    bytes,
+    head,
+    shownModel: modelId,
+    strict: request.headers.get("x-sluice-strict") === "true",
+    outputLimit,
+  };
+  return inquire(facts, body, path);
 }
 
 function declaredBytes(request: Request): number {
