@@ -5,7 +5,7 @@
  * Both are warmed up first, then measured in short turns, one after the other; every figure is the median of the turns,
  * so that whatever else the machine does hits both alike. Parameters:
  * `--quick`          a smoke test: few requests, figures without meaning
- * `--only TEXT`      only the rows whose name holds the text (`relay`, `stream`, `live`, `many` …)
+ * `--only TEXT`      only the rows whose name holds the text (`relay`, `stream`, `live`, `many`, `settle` …)
  * `--postgres URL`   keeps the database in another process, whose work is then in no figure
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { latencies, load, type Shape } from "./load.ts";
 import { type Measured, type Shares, start, total } from "./process.ts";
 import { CHUNKS, liveRows, longRow, type Row, rows } from "./requests.ts";
+import { benchSettlement } from "./settle.ts";
 
 const quick = process.argv.includes("--quick");
 const scale = quick ? 20 : 1;
@@ -27,6 +28,7 @@ const STREAMS = 300 / scale;
 const LIVE_TURNS = quick ? 1 : 5;
 const LIVE_STREAMS = 200 / scale;
 const MANY_STREAMS = 2_000 / scale;
+const SETTLED = 100_000 / scale;
 const LATENCIES = 400 / scale;
 const CONCURRENCY = 32;
 const ROOT = join(import.meta.dir, "..");
@@ -49,6 +51,7 @@ function config(upstream: string): string {
     "providers:",
     provider("chat", "openai-chat"),
     provider("messages", "anthropic-messages"),
+    "defaults: { welcome_credit_usd: 1000000 }",
     "models:",
     model("chat"),
     model("messages"),
@@ -168,13 +171,20 @@ async function manyStreams(gateway: Measured, key: string): Promise<void> {
   console.log(`${MANY_STREAMS} live streams: ${most.toFixed(0)} MiB at most (${idle.toFixed(0)} MiB before)`);
 }
 
-async function createKey(url: string): Promise<string> {
-  const answer = await fetch(`${url}/api/v1/keys`, {
+async function manage(url: string, path: string, body: unknown): Promise<{ id: string; key: string }> {
+  const answer = await fetch(url + path, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${rootKey}` },
-    body: JSON.stringify({ name: "bench" }),
+    body: JSON.stringify(body),
   });
-  return ((await answer.json()) as { key: string }).key;
+  return (await answer.json()) as { id: string; key: string };
+}
+
+/** A key with everything on: prepaid credit, a spend limit, limits of requests and tokens. */
+async function createKey(url: string): Promise<string> {
+  const { id } = await manage(url, "/api/admin/workspaces", { name: "bench" });
+  const limits = { limit: 100_000, limit_reset: "daily", rpm: 10_000_000, rpd: 10_000_000 };
+  return (await manage(url, "/api/v1/keys", { name: "bench", workspace: id, ...limits })).key;
 }
 
 async function startGateway(folder: string): Promise<Measured> {
@@ -204,6 +214,7 @@ try {
   const key = await createKey(gateway.url);
   await compareAll(upstream, bare, gateway, key);
   if (wanted("many")) await manyStreams(gateway, key);
+  if (wanted("settle")) await benchSettlement(SETTLED);
   console.log(`resident after all: ${memory()}`);
 } finally {
   await Promise.all([gateway.stop(), bare.stop(), upstream.stop()]);

@@ -32,8 +32,8 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-/** Starts a server from the machine's own PostgreSQL, or says why it cannot. */
-export async function startPostgres(): Promise<PostgresServer | { missing: string }> {
+/** Starts a server from the machine's own PostgreSQL, or says why it cannot. A durable one waits for the disk, as in use. */
+export async function startPostgres(durable = false): Promise<PostgresServer | { missing: string }> {
   const binaries = findBinaries();
   if (binaries === undefined) return { missing: missingReason };
   const directory = mkdtempSync(join(tmpdir(), "sluice-postgres-"));
@@ -50,7 +50,8 @@ export async function startPostgres(): Promise<PostgresServer | { missing: strin
     return { missing: `initdb failed: ${made.stderr || made.error?.message}` };
   }
   const port = await findFreePort();
-  const parameters = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "unix_socket_directories="];
+  const careless = durable ? [] : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+  const parameters = [...careless, "unix_socket_directories="];
   const server = spawn(
     join(binaries, "postgres"),
     ["-D", data, "-h", "127.0.0.1", "-p", String(port), ...parameters.flatMap((parameter) => ["-c", parameter])],
