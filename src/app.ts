@@ -73,6 +73,7 @@ export async function openApp(
     ...parts,
     limits: { ...config.limits, ...waits(config) },
     pumping: { keepAliveMs: config.timeouts.keepAliveMs, writeStallMs: config.timeouts.writeStallMs },
+    abandoning: { timeMs: config.timeouts.abandonedMs, maxCalls: config.limits.maxAbandonedCalls },
     ready: () => database.ready(),
     logError: (call, error) => logError(call.id, error),
     logLoss: ({ id }, lossNano) =>

@@ -44,6 +44,7 @@ export function toProviders(config: Config, simulator: SimulatorServer | undefin
       dialects: provider.dialects ?? type.dialects,
       headers: provider.headers,
       timeouts: provider.timeouts,
+      abort: provider.abort,
     };
   });
 }

@@ -88,6 +88,7 @@ function buildLimits(limits: FileSettings["limits"]): Config["limits"] {
     maxConcurrentCalls: limits.max_concurrent_calls,
     maxReplyBytes: limits.max_reply_bytes,
     maxAttempts: limits.max_attempts,
+    maxAbandonedCalls: limits.max_abandoned_calls,
   };
 }
 
@@ -98,6 +99,7 @@ function buildTimeouts(timeouts: FileSettings["timeouts"]): Config["timeouts"] {
     idleMs: timeouts.idle_ms,
     writeStallMs: timeouts.write_stall_ms,
     keepAliveMs: timeouts.keep_alive_ms,
+    abandonedMs: timeouts.abandoned_ms,
     drainMs: timeouts.drain_ms,
     headerReadMs: timeouts.header_read_ms,
     bodyReadMs: timeouts.body_read_ms,
@@ -116,6 +118,7 @@ export function buildProvider(provider: ProviderSettings, apiKeys: readonly stri
     dialects: provider.dialects,
     headers: Object.fromEntries(headers),
     timeouts: { connectMs: connect_ms, firstByteMs: first_byte_ms, idleMs: idle_ms },
+    abort: provider.abort,
   };
 }
 

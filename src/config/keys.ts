@@ -65,7 +65,7 @@ export function buildProviders(settings: FileSettings, found: FoundKeys, types: 
     return buildProvider(provider, provider.api_keys ?? fromVariable ?? []);
   });
   const added = types.map((type) =>
-    buildProvider({ id: type, type, headers: {}, timeouts: {} }, found.byType.get(type)?.keys ?? []),
+    buildProvider({ id: type, type, headers: {}, timeouts: {}, abort: {} }, found.byType.get(type)?.keys ?? []),
   );
   return [...configured, ...added];
 }

@@ -25,7 +25,7 @@ import {
   wholeNumber,
 } from "./leaf.ts";
 import { quirkFields } from "./quirks.ts";
-import { LOG_LEVELS } from "./types.ts";
+import { LOG_LEVELS, ON_ABORT } from "./types.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const GIBIBYTE = 1024 * MEBIBYTE;
@@ -137,6 +137,13 @@ const provider = group({
     first_byte_ms: setting(milliseconds(), "`timeouts.first_byte_ms` for this provider.").optional(),
     idle_ms: setting(milliseconds(), "`timeouts.idle_ms` for this provider.").optional(),
   }).prefault({}),
+  abort: group({
+    streamed: setting(
+      choice(ON_ABORT),
+      "What closing a streamed call does: `ends-charge`, so it is closed when its caller leaves, or `charges`, so it is read to its end. Without it what is known of the type.",
+    ).optional(),
+    plain: setting(choice(ON_ABORT), "The same for calls that are not streamed.").optional(),
+  }).prefault({}),
 });
 
 const endpoint = group({
@@ -222,6 +229,10 @@ const limits = group({
     64 * MEBIBYTE,
   ),
   max_attempts: setting(wholeNumber(1, 10), "Endpoints tried for one call.").default(3),
+  max_abandoned_calls: setting(
+    wholeNumber(0, 60_000),
+    "Calls at a time that are read to their end though their callers have left, because the provider charges on; beyond it they are closed, and what they cost is counted.",
+  ).default(500),
 });
 
 const timeouts = group({
@@ -230,6 +241,10 @@ const timeouts = group({
   idle_ms: setting(milliseconds(), "Between two pieces of an upstream's stream.").default(300_000),
   write_stall_ms: setting(milliseconds(), "How long a caller may take nothing of its stream.").default(60_000),
   keep_alive_ms: setting(milliseconds(), "Silence after which a sign of life is written to a stream.").default(15_000),
+  abandoned_ms: setting(
+    milliseconds(),
+    "How long a call whose caller has left is read on where the provider charges on; then it is closed.",
+  ).default(120_000),
   drain_ms: setting(milliseconds(24 * HOUR_MS), "How long live calls may go on after the signal to stop.").default(
     600_000,
   ),

@@ -33,7 +33,12 @@ export interface ProviderConfig {
   readonly headers: Readonly<Record<string, string>>;
   /** Where they differ from the general ones. */
   readonly timeouts: { readonly connectMs?: number; readonly firstByteMs?: number; readonly idleMs?: number };
+  /** What closing a call's connection does, before what is known of the type. */
+  readonly abort?: { readonly streamed?: OnAbort; readonly plain?: OnAbort };
 }
+
+export const ON_ABORT = ["ends-charge", "charges"] as const;
+type OnAbort = (typeof ON_ABORT)[number];
 
 /** A decimal of US dollars as it was written, checked to be an amount that `core/money.ts` converts exactly. */
 export type Dollars = number | string;
@@ -142,6 +147,8 @@ export interface LimitsConfig {
   /** Of one upstream reply that is not a stream. */
   readonly maxReplyBytes: number;
   readonly maxAttempts: number;
+  /** Calls that are read to their end though their callers have left. */
+  readonly maxAbandonedCalls: number;
 }
 
 /** Waits, all in milliseconds. */
@@ -155,6 +162,8 @@ export interface TimeoutsConfig {
   readonly writeStallMs: number;
   /** After so long a silence something harmless is written into the caller's stream. */
   readonly keepAliveMs: number;
+  /** How long a call is read on whose caller has left. */
+  readonly abandonedMs: number;
   /** How long live calls may go on after the signal to stop. */
   readonly drainMs: number;
   readonly headerReadMs: number;
