@@ -69,8 +69,6 @@ create table billing_customers (
   customer_id text not null,
   payment_method_id text,
   payment_method_at timestamp with time zone,
-  checkout_id text,
-  checkout_price text,
   checkout_generation integer not null default 0,
   created_at timestamp with time zone not null default now(),
   constraint billing_customers_customer_id_key UNIQUE (customer_id),
@@ -213,6 +211,7 @@ create table nodes (
   id uuid not null,
   started_at timestamp with time zone not null default now(),
   heartbeat_at timestamp with time zone not null default now(),
+  returned bigint not null default 0,
   constraint nodes_pkey PRIMARY KEY (id)
 );
 
@@ -253,6 +252,7 @@ create table payments (
   refunded_cents bigint not null default 0,
   disputed_cents bigint not null default 0,
   charged_back_cents bigint not null default 0,
+  disputed boolean not null default false,
   corrections integer not null default 0,
   checked_at timestamp with time zone,
   created_at timestamp with time zone not null default now(),
