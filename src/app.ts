@@ -6,6 +6,8 @@
 import { manage } from "./app/management.ts";
 import { catalogOver, catalogWithOverrides, needsSimulator, toProviders } from "./app/models.ts";
 import { openParts } from "./app/parts.ts";
+import { openPayments } from "./app/payments.ts";
+import type { Webhook } from "./billing/webhook.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { Config } from "./config.ts";
 import type { Management } from "./console/route.ts";
@@ -64,6 +66,7 @@ export async function openApp(
   const parts = await openParts(config, log, database);
   const firstStart = await parts.workspaces.ensureOperator(config.defaults.plan);
   const upkeep = keepUp(parts.books, database, log);
+  const payments = openPayments(config, log, database, parts.books);
   let stopping = false;
   const ready = () => (stopping ? { ok: false as const, reason: "stopping" } : database.ready());
   const logError = errorLog(log);
@@ -80,7 +83,16 @@ export async function openApp(
       log.warn("a call cost more than was held for it", { id, loss_usd: nanoToDollars(lossNano) }),
   });
   const rootKeys = [...(config.rootKey ? [config.rootKey] : []), ...extraRootKeys];
-  const management = manage({ config, parts, prices: prices.book, database, rootKeys, logError });
+  const management = manage({
+    config,
+    parts,
+    prices: prices.book,
+    billing: payments.routes,
+    database,
+    rootKeys,
+    logError,
+  });
+  const site = { gateway, management, ready, webhook: payments.billing?.webhook };
   return {
     catalog,
     keys: parts.keys,
@@ -88,14 +100,14 @@ export async function openApp(
     database,
     simulated: simulator !== undefined,
     firstStart,
-    fetch: (request, connection) => answerAny({ gateway, management, ready }, request, connection),
+    fetch: (request, connection) => answerAny(site, request, connection),
     stopTakingWork() {
       stopping = true;
     },
     async close() {
       stopping = true;
       prices.stop();
-      await upkeep.stop();
+      await Promise.all([upkeep.stop(), payments.stop()]);
       await parts.close();
       await database.close();
       await simulator?.stop();
@@ -124,6 +136,8 @@ interface Site {
   readonly gateway: Gateway;
   readonly management: Management;
   readonly ready: () => { ok: true } | { ok: false; reason: string };
+  /** Stripe's events; absent without a secret to verify them with. */
+  readonly webhook: Webhook | undefined;
 }
 
 /** The site map. */
@@ -132,6 +146,7 @@ function answerAny(site: Site, request: Request, connection: Connection): Respon
   const { route } = place;
   if (route === "healthz") return new Response("ok\n");
   if (route === "readyz") return readiness(site.ready());
+  if (route === "api/stripe/webhook" && site.webhook) return site.webhook(request);
   if ((route === "" || route === "api/hello") && isLook(request)) return new Response("Sluice\n");
   const path = route.startsWith("api/admin/") ? route.slice("api/".length) : place.api ? route : undefined;
   if (path !== undefined) {

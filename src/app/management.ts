@@ -9,7 +9,7 @@ import { creditRoutes } from "../console/credits.ts";
 import { keyRoutes } from "../console/keys.ts";
 import { planRoutes } from "../console/plans.ts";
 import { priceRoutes } from "../console/prices.ts";
-import { createManagement, type Management } from "../console/route.ts";
+import { createManagement, type Management, type ManagementRoute } from "../console/route.ts";
 import { workspaceRoutes } from "../console/workspaces.ts";
 import type { GatewayError } from "../core/error.ts";
 import type { Database } from "../db/database.ts";
@@ -23,6 +23,8 @@ export function manage(settings: {
   config: Config;
   parts: Parts;
   prices: PriceBook;
+  /** Those of payments; none when there are no payments. */
+  billing: readonly ManagementRoute[];
   database: Database;
   rootKeys: readonly string[];
   logError: (id: string, error: GatewayError) => void;
@@ -42,6 +44,7 @@ export function manage(settings: {
       ...creditRoutes({ sql, books, coupons, workspaces, nowMs: Date.now }),
       ...planRoutes(config.plans),
       ...priceRoutes(prices),
+      ...settings.billing,
     ],
     authenticator,
     rootKeys,

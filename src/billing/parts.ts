@@ -36,6 +36,8 @@ export interface BillingSettings {
 /** A plan, as far as it is sold. */
 export interface PlanOffer {
   readonly id: string;
+  /** What people read. */
+  readonly name?: string;
   readonly priceNano?: Nano;
   readonly priceAnnualNano?: Nano;
 }

@@ -59,14 +59,15 @@ async function lookUp({ stripe, settings }: Parts, price: PlanPrice, key: string
   return found.id;
 }
 
-async function create({ stripe, settings, brandName }: Parts, price: PlanPrice, key: string): Promise<string> {
+async function create({ stripe, settings, brandName, plans }: Parts, price: PlanPrice, key: string): Promise<string> {
+  const title = plans.find(({ id }) => id === price.plan)?.name ?? price.plan;
   const made = await stripe.ask(async (api) =>
     api.prices.create(
       {
         currency: settings.currency,
         unit_amount: Number(price.cents),
         recurring: { interval: price.interval },
-        product: await ensureProduct(api, price.plan, `${brandName} ${price.plan}`),
+        product: await ensureProduct(api, price.plan, `${brandName} ${title}`),
         lookup_key: key,
         metadata: { [METADATA.plan]: price.plan },
       },

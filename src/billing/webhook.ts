@@ -15,6 +15,9 @@ const { stripeEvents } = schema;
 
 const MAX_BODY_BYTES = 256 * 1024;
 const TOLERANCE_SECONDS = 300;
+const MAX_BODY_MS = 10_000;
+/** Events being applied at a time. Whoever cannot sign takes none of these places. */
+const MAX_AT_ONCE = 32;
 /** Stripe repeats an event for days, and by hand for a month. */
 const KEEP_EVENTS_MS = 400 * 86_400_000;
 
@@ -23,16 +26,22 @@ export type Webhook = (request: Request) => Promise<Response>;
 
 /** The webhook that trusts what is signed with the secret. */
 export function createWebhook(parts: Parts, secret: string, refresh: RefreshSubscription): Webhook {
+  let applying = 0;
   return async (request) => {
     if (request.method !== "POST") return answer(405, { error: "method not allowed" });
     const ready = parts.database.ready();
     if (!ready.ok) return unavailable(ready.reason);
     try {
       const body = await readBody(request);
-      if (body === undefined) return answer(413, { error: "body too large" });
+      if (typeof body === "string") return answer(body === "large" ? 413 : 408, { error: `the body is too ${body}` });
       const event = await verify(parts, secret, body, request.headers.get("stripe-signature"));
       if (typeof event === "string") return refuse(parts, event);
-      return answer(200, { received: true, outcome: await take(parts, event, refresh) });
+      if (applying >= MAX_AT_ONCE) return unavailable("busy");
+      applying += 1;
+      const outcome = await take(parts, event, refresh).finally(() => {
+        applying -= 1;
+      });
+      return answer(200, { received: true, outcome });
     } catch (thrown) {
       const error = toGatewayError(thrown);
       parts.log.error("an event could not be applied", { code: error.code, detail: error.detail ?? error.message });
@@ -55,16 +64,28 @@ function refuse({ log }: Parts, reason: string): Response {
   return answer(400, { error: reason });
 }
 
-/** The raw bytes: another form of the same JSON would have another signature. */
-async function readBody(request: Request): Promise<Uint8Array | undefined> {
+/** The raw bytes: another form of the same JSON would have another signature. Or what is wrong with them. */
+async function readBody(request: Request): Promise<Uint8Array | "large" | "slow"> {
+  const reader = (request.body ?? new Blob([]).stream()).getReader();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    void reader.cancel().catch(() => {});
+  }, MAX_BODY_MS);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (late) return "slow";
+      if (done) return Buffer.concat(chunks);
+      size += value.length;
+      if (size > MAX_BODY_BYTES) return "large";
+      chunks.push(value);
+    }
+  } finally {
+    clearTimeout(timer);
   }
-  return Buffer.concat(chunks);
 }
 
 /** The event, or why it is not believed. */
