@@ -28,6 +28,11 @@ export interface Head {
   /** How many answers are asked for; each may use the whole output limit. */
   candidates: number;
   needs: Capability[];
+  /**
+   * Tools that the provider runs itself may bring pages into the prompt: how many searches it can bill at most, 0 where
+   * pages are fetched without. Absent: nothing comes in besides the request.
+   */
+  searches?: number;
   /** False when the format sends usage in a stream only on request and the caller did not ask (Chat's `stream_options`). */
   wantsStreamUsage: boolean;
   /**

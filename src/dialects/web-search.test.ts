@@ -256,3 +256,29 @@ describe("a tool that runs code", () => {
     expect(lost(encoded)).toEqual(["tools.code-execution"]);
   });
 });
+
+describe("how many searches a request can make", () => {
+  const inFormat = (id: DialectId, body: JsonObject) =>
+    DIALECTS[id].peek({ model: "m", messages: [], ...body }, { model: "m" }).searches;
+
+  test("is what the caller allows, else what is usual, in each format", () => {
+    expect(
+      inFormat("anthropic-messages", { tools: [{ type: "web_search_20250305", name: "web_search", max_uses: 3 }] }),
+    ).toBe(3);
+    expect(inFormat("openai-responses", { input: "x", tools: [{ type: "web_search" }] })).toBe(10);
+    expect(inFormat("gemini", { contents: [], tools: [{ googleSearch: {} }] })).toBe(10);
+    expect(inFormat("gemini", { contents: [], tools: [{ google_search: {} }, { urlContext: {} }] })).toBe(10);
+    expect(inFormat("openai-chat", { web_search_options: {} })).toBe(1);
+  });
+
+  test("is none where pages are only fetched, and unsaid where nothing comes in", () => {
+    expect(inFormat("anthropic-messages", { tools: [{ type: "web_fetch_20250910", name: "web_fetch" }] })).toBe(0);
+    expect(inFormat("gemini", { contents: [], tools: [{ urlContext: {} }] })).toBe(0);
+    const plain = [
+      { type: "function", function: { name: "web_search" } },
+      { name: "web_search", input_schema: {} },
+    ];
+    for (const id of ["openai-chat", "anthropic-messages"] as const)
+      expect(inFormat(id, { tools: plain })).toBeUndefined();
+  });
+});

@@ -2,7 +2,7 @@
  * The tools that several providers run themselves under names and options of their own: search in the web, and running code.
  * The encoders of tools use it for a tool that was asked for in another format, where the endpoint's quirks say that it has one.
  */
-import { asArray, asObject, asString, type JsonObject } from "../core/json.ts";
+import { asArray, asObject, asString, type Json, type JsonObject } from "../core/json.ts";
 import type { Losses } from "../core/loss.ts";
 import type { DialectId, ServerTool } from "../core/request.ts";
 
@@ -39,6 +39,26 @@ const KNOWN: ReadonlySet<string> = new Set([
 ]);
 const FILTERS: ReadonlySet<string> = new Set(["allowed_domains", "blocked_domains"]);
 const PLACE = ["city", "region", "country", "timezone"] as const;
+
+/** Searches that a call is expected to make at most where the caller sets no limit. */
+const USUAL_SEARCHES = 10;
+const SEARCHES = /^(web_search|google_?search|x_search|browser_search|file_search)/i;
+const FETCHES = /^(web_fetch|url_?context|enterprise_?web_?search)/i;
+
+/** What `Head.searches` is for these tools: those of Chat, Responses and Messages by their type, Gemini's by their key. */
+export function searchesOf(tools: readonly Json[]): number | undefined {
+  let most: number | undefined;
+  for (const value of tools) {
+    const tool = asObject(value);
+    if (!tool) continue;
+    const names = tool.type === undefined ? Object.keys(tool) : [asString(tool.type) ?? ""];
+    const searches = names.some((name) => SEARCHES.test(name));
+    if (!searches && !names.some((name) => FETCHES.test(name))) continue;
+    const limit = typeof tool.max_uses === "number" && tool.max_uses > 0 ? tool.max_uses : USUAL_SEARCHES;
+    most = (most ?? 0) + (searches ? limit : 0);
+  }
+  return most;
+}
 
 function domains(value: JsonObject[string] | undefined): string[] | undefined {
   const list = asArray(value).filter((one) => typeof one === "string");

@@ -102,6 +102,13 @@ describe("the amount held", () => {
     expect(held(PRICE, 5_000_000, { needs: ["files"] }, 10)).toBe(nano(5_000_040n));
   });
 
+  test("covers the searches that the provider may run, and the pages that they bring in", () => {
+    const price = { ...PRICE, perWebSearch: dollarsToPico("0.01"), perSearchedRequest: dollarsToPico("0.03") };
+    expect(held(price, 100, { searches: 5 }, 10)).toBe(nano(CONTEXT + 40n + 50_000_000n + 30_000_000n));
+    expect(held(price, 100, { searches: 0 }, 10)).toBe(nano(CONTEXT + 40n));
+    expect(held(price, 100, {}, 10)).toBe(nano(140n));
+  });
+
   test("is that of the dearest candidate, wherever it stands", () => {
     const dear = candidate("openai-chat", { price: { perToken: { input: pico(0n), output: pico(9000n) } } });
     const cheap = candidate("openai-chat", { price: PRICE });

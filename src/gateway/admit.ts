@@ -50,10 +50,16 @@ function quote({ endpoint }: Candidate, head: Head, requestBytes: number): Quote
   const { price } = endpoint;
   const tokens = promptBound(head, endpoint, requestBytes);
   return {
-    fixed: BigInt(tokens) * dearest(price, inputsOf(head), tokens) + (price.perRequest ?? 0n),
+    fixed: BigInt(tokens) * dearest(price, inputsOf(head), tokens) + (price.perRequest ?? 0n) + searching(price, head),
     perOutputToken: BigInt(head.candidates) * dearest(price, OUTPUTS, tokens),
     outputTokens: Math.min(head.maxOutputTokens ?? endpoint.maxOutputTokens, endpoint.maxOutputTokens),
   };
+}
+
+/** What the searches that the provider may run cost at most. */
+function searching({ perWebSearch, perSearchedRequest }: Price, { searches, candidates }: Head): bigint {
+  if (!searches) return 0n;
+  return BigInt(searches) * (perWebSearch ?? 0n) + BigInt(candidates) * (perSearchedRequest ?? 0n);
 }
 
 /** The dearest of the candidates, each with so many tokens out at most. */

@@ -14,10 +14,11 @@ const PICTURE_TOKENS = 10_000;
 
 /**
  * The longest prompt that a request can make. A text's token is at least one of its bytes; what stands behind a file's
- * address or id can be as long as the model's context, beyond which nothing is billed.
+ * address or id, and what the provider's own tools find, can be as long as the model's context, beyond which nothing is
+ * billed.
  */
-export function promptBound({ needs }: Head, { contextTokens }: Endpoint, requestBytes: number): number {
-  if (needs.some((need) => need === "files" || need === "audio" || need === "video")) {
+export function promptBound({ needs, searches }: Head, { contextTokens }: Endpoint, requestBytes: number): number {
+  if (searches !== undefined || needs.some((need) => need === "files" || need === "audio" || need === "video")) {
     return Math.max(contextTokens, requestBytes);
   }
   let tokens = requestBytes;

@@ -3,7 +3,7 @@
  * The gateway calls it for every request, relayed ones too.
  */
 import type { Capability, Head } from "../../core/head.ts";
-import { asObject, type Json, type JsonObject, tryParse } from "../../core/json.ts";
+import { asArray, asObject, type Json, type JsonObject, tryParse } from "../../core/json.ts";
 import type { Edit } from "../../core/patch.ts";
 import {
   optionalArray,
@@ -15,12 +15,14 @@ import {
   requiredString,
 } from "../../core/read.ts";
 import type { RelayTarget } from "../dialect.ts";
+import { searchesOf } from "../web-search.ts";
 
 /** Reads the head. Throws `invalid_request` when a field that it reads has a wrong type. */
 export function peek(body: JsonObject): Head {
   const maxOutputTokens = optionalInteger(body, "max_tokens");
   const metadata = optionalObject(body, "metadata");
   const endUser = metadata && optionalString(metadata, "user_id", "metadata");
+  const searches = searchesOf(asArray(body.tools));
   return {
     model: requiredString(body, "model"),
     stream: optionalBoolean(body, "stream") ?? false,
@@ -28,6 +30,7 @@ export function peek(body: JsonObject): Head {
     candidates: 1,
     needs: needs(body),
     wantsStreamUsage: true,
+    ...(searches !== undefined && { searches }),
     ...(endUser !== undefined && { endUser, session: sessionOf(endUser) }),
   };
 }

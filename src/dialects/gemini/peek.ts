@@ -7,6 +7,7 @@ import { asArray, asObject, asString, type Json, type JsonObject } from "../../c
 import type { Edit } from "../../core/patch.ts";
 import { optionalInteger, optionalObject, optionalString } from "../../core/read.ts";
 import type { PathFacts, RelayTarget } from "../dialect.ts";
+import { searchesOf } from "../web-search.ts";
 import { camelObject } from "./keys.ts";
 import { modelName } from "./request-decode.ts";
 
@@ -27,6 +28,7 @@ export function peek(body: JsonObject, path: PathFacts): Head {
   const config = camelObject(optionalObject(body, configKey(body))) ?? {};
   const maxOutputTokens = optionalInteger(config, "maxOutputTokens", "generationConfig");
   const candidates = optionalInteger(config, "candidateCount", "generationConfig");
+  const searches = searchesOf(asArray(body.tools));
   return {
     model: modelName(path.model ?? optionalString(body, "model") ?? ""),
     stream: path.stream ?? false,
@@ -34,6 +36,7 @@ export function peek(body: JsonObject, path: PathFacts): Head {
     candidates: Math.max(1, candidates ?? 1),
     needs: [...needs(body, config)],
     wantsStreamUsage: true,
+    ...(searches !== undefined && { searches }),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Edit } from "../../core/patch.ts";
 import { optionalBoolean, optionalInteger, requiredString } from "../../core/read.ts";
 import type { RelayTarget } from "../dialect.ts";
 import { isSaid } from "../fits.ts";
+import { searchesOf } from "../web-search.ts";
 import { hasFlatTools, isBorrowed, peekBorrowed } from "./borrowed.ts";
 
 const NEED_OF_PART: Readonly<Record<string, Capability>> = {
@@ -59,6 +60,7 @@ export function peek(body: JsonObject): Head {
     maxOutputTokens: limit,
     candidates: optionalInteger(body, "n", "", 1) ?? 1,
     needs: needsOf(body),
+    searches: isSaid(body.web_search_options) ? 1 : searchesOf(asArray(body.tools)),
     wantsStreamUsage,
     ...(hasFlatTools(body) && { shape: "mixed" }),
     session: asString(body.prompt_cache_key) ?? asString(body.session_id),

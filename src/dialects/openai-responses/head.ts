@@ -14,6 +14,7 @@ import {
   requiredString,
 } from "../../core/read.ts";
 import type { RelayTarget } from "../dialect.ts";
+import { searchesOf } from "../web-search.ts";
 import { isTriggered } from "./compaction.ts";
 
 const NEED_OF_CONTENT: Record<string, Capability> = {
@@ -32,6 +33,8 @@ export function peek(body: JsonObject): Head {
     wantsStreamUsage: true,
   };
   if (isTriggered(body)) head.compacts = true;
+  const searches = searchesOf(asArray(body.tools));
+  if (searches !== undefined) head.searches = searches;
   const limit = optionalInteger(body, "max_output_tokens");
   if (limit !== undefined) head.maxOutputTokens = limit;
   const session = optionalString(body, "prompt_cache_key") ?? optionalString(body, "previous_response_id");
