@@ -19,8 +19,8 @@ import { createRecorder, LINES, type Recorder } from "../usage/recorder.ts";
 import { replayJournal } from "../usage/replay.ts";
 
 const DRAIN_RECORDS_MS = 30_000;
-/** After so much silence another node is taken for dead, and what it had set aside can be spent again. */
-const GIVE_UP_MS = 30_000;
+/** A node stops using what it had set aside long before others take it for dead. */
+const TRUST_PART = 3;
 
 /** What lives on the database. */
 export interface Parts {
@@ -40,10 +40,12 @@ export async function openParts(config: Config, log: Log, database: Database): P
   const { sql } = database;
   const books = openBooks(sql);
   const folder = openJournalFolder(config.dataDir);
-  await takeUp(folder, books, database, log);
+  const { nodeSilenceMs } = config.database;
+  await takeUp(folder, books, database, nodeSilenceMs, log);
   const nowMs = () => performance.now();
   const onError = (error: unknown) => log.error("the books could not be asked", { error: String(error) });
-  const wallet = await openWallet({ books, nowMs, onError });
+  const timing = { giveUpMs: nodeSilenceMs, trustMs: nodeSilenceMs / TRUST_PART };
+  const wallet = await openWallet({ books, nowMs, onError, timing });
   const keys = openKeys(sql, config.brand.keyPrefix);
   const terms = planTerms(config);
   const authenticator = createAuthenticator({ find: keys.findByHash, nowMs: Date.now, terms });
@@ -75,10 +77,16 @@ export async function openParts(config: Config, log: Log, database: Database): P
 }
 
 /** Books what a process that was killed had noted, and frees what it had leased. */
-async function takeUp(folder: JournalFolder, books: Books, { sql, kind }: Database, log: Log): Promise<void> {
+async function takeUp(
+  folder: JournalFolder,
+  books: Books,
+  { sql, kind }: Database,
+  silenceMs: number,
+  log: Log,
+): Promise<void> {
   const { finished, expired, nodes } = await replayJournal(sql, folder.left);
   // The embedded store has one user, and its lock says that it is us: whoever else is registered is dead.
-  await books.giveUp(kind === "embedded" ? 0 : GIVE_UP_MS, nodes);
+  await books.giveUp(kind === "embedded" ? 0 : silenceMs, nodes);
   folder.forget();
   if (finished + expired > 0) log.warn("an earlier run was cut off; its journal was taken up", { finished, expired });
 }

@@ -55,6 +55,7 @@ export function buildConfig(
     database: {
       poolSize: settings.database.pool_size,
       statementTimeoutMs: settings.database.statement_timeout_ms,
+      nodeSilenceMs: settings.database.node_silence_ms,
       minFreeBytes: settings.database.min_free_bytes,
     },
     stripe: {

@@ -48,7 +48,7 @@ const slug = () => matching(/^[a-z0-9-]{1,63}$/, "1 to 63 of a-z, 0-9 and -");
 const modelId = () =>
   matching(/^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$/, "1 to 200 of letters, digits and . _ : / @ + -, no sign first");
 const modelGlob = () => matching(/^[A-Za-z0-9._:/@+*-]{1,200}$/, "a model id in which * stands for anything");
-const milliseconds = (maximum = HOUR_MS) => wholeNumber(1, maximum);
+const milliseconds = (maximum = HOUR_MS, minimum = 1) => wholeNumber(minimum, maximum);
 const perMillion = (what: string) => setting(dollars("perMillion"), `Price of a million ${what}.`);
 
 function percentage() {
@@ -255,6 +255,10 @@ const timeouts = group({
 const database = group({
   pool_size: setting(wholeNumber(1, 500), "Connections to Postgres.").default(10),
   statement_timeout_ms: setting(milliseconds(), "The longest that one statement may run.").default(10_000),
+  node_silence_ms: setting(
+    milliseconds(HOUR_MS, 3000),
+    "Gateways that share a Postgres: after so long without a sign of life of one, what it had set aside for calls can be spent again.",
+  ).default(30_000),
   min_free_bytes: setting(
     wholeNumber(0, 1024 * GIBIBYTE),
     "With less free disk than this the embedded database takes no paid work.",

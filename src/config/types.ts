@@ -173,6 +173,8 @@ export interface TimeoutsConfig {
 export interface DatabaseConfig {
   readonly poolSize: number;
   readonly statementTimeoutMs: number;
+  /** After so much silence another gateway is taken for dead. */
+  readonly nodeSilenceMs: number;
   /** With less free disk than this the embedded store takes no paid work. */
   readonly minFreeBytes: number;
 }

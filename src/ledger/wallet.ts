@@ -60,7 +60,7 @@ const TIMING: WalletTiming = {
 const MAX_PURSES = 200_000;
 /** Between two searches for idle purses when there are too many. */
 const CROWDED_MS = 100;
-/** Between two looks for nodes that fell silent. */
+/** Between two looks for nodes that fell silent, at most. */
 const SWEEP_MS = 10_000;
 /** Purses whose lease is compared with the books at once. */
 const MAX_COMPARED = 1000;
@@ -235,7 +235,7 @@ class NodeWallet implements BeatingWallet {
   /** After a time without the database nobody could give a sign of life, so nobody is taken for dead just then. */
   async #sweep(nowMs: number): Promise<void> {
     const { giveUpMs, askMs } = this.#timing;
-    if (nowMs - this.#steadySinceMs < giveUpMs || nowMs - this.#sweptAtMs < SWEEP_MS) return;
+    if (nowMs - this.#steadySinceMs < giveUpMs || nowMs - this.#sweptAtMs < Math.min(SWEEP_MS, giveUpMs / 3)) return;
     this.#sweptAtMs = nowMs;
     await inTime(this.#settings.books.giveUp(giveUpMs), askMs);
   }
