@@ -3,8 +3,9 @@
  * Used by the tests of everything that keeps something; nothing of the program imports it.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, test } from "bun:test";
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
@@ -28,6 +29,13 @@ export interface PostgresServer {
   url: string;
   /** Makes an empty database and gives its URL. */
   createDatabase(): Promise<string>;
+  /** Ends it at once, as a crash does. A server that is not durable loses what it had not written. */
+  kill(): Promise<void>;
+  /** Starts it after `kill` on what is left, at the same address. */
+  restart(): Promise<void>;
+  /** Its connections stay, and nothing is answered until `thaw`. New connections wait too. */
+  freeze(): void;
+  thaw(): void;
   /** Ends the server and removes its files; also done when the process exits. */
   stop(): Promise<void>;
 }
@@ -51,22 +59,20 @@ export async function startPostgres(durable = false): Promise<PostgresServer | {
   }
   const port = await findFreePort();
   const careless = durable ? [] : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
-  const parameters = [...careless, "unix_socket_directories="];
-  const server = spawn(
-    join(binaries, "postgres"),
-    ["-D", data, "-h", "127.0.0.1", "-p", String(port), ...parameters.flatMap((parameter) => ["-c", parameter])],
-    { ...options, cwd: directory, stdio: "ignore" },
-  );
-  const exited = new Promise<void>((done) => server.once("exit", () => done()));
-  // SIGQUIT: end at once, without a checkpoint; the files go anyway.
-  const kill = () => {
-    server.kill("SIGQUIT");
+  const parameters = [...careless, "unix_socket_directories="].flatMap((parameter) => ["-c", parameter]);
+  const all = ["-D", data, "-h", "127.0.0.1", "-p", String(port), ...parameters];
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  const program = join(binaries, "postgres");
+  const server = await keepServer(url, () => spawn(program, all, { ...options, cwd: directory, stdio: "ignore" }));
+  // It may be frozen, and the files go anyway.
+  const end = () => {
+    server.thaw();
+    void server.kill();
     remove();
   };
-  process.once("exit", kill);
-  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  await waitUntilReachable(url);
+  process.once("exit", end);
   return {
+    ...server,
     url,
     createDatabase: async () => {
       const name = `test_${randomUUID().replaceAll("-", "")}`;
@@ -76,10 +82,43 @@ export async function startPostgres(durable = false): Promise<PostgresServer | {
       return url.replace(/postgres$/, name);
     },
     stop: async () => {
-      process.off("exit", kill);
+      process.off("exit", end);
+      server.thaw();
+      await server.kill();
+      remove();
+    },
+  };
+}
+
+/** The server's process, or one after the other. */
+async function keepServer(
+  url: string,
+  start: () => ChildProcess,
+): Promise<Pick<PostgresServer, "kill" | "restart" | "freeze" | "thaw">> {
+  let server = start();
+  let frozen: number[] = [];
+  await waitUntilReachable(url);
+  return {
+    kill: async () => {
+      if (server.exitCode !== null || server.signalCode !== null) return;
+      const exited = once(server, "exit");
+      // End at once, without a checkpoint.
       server.kill("SIGQUIT");
       await exited;
-      remove();
+    },
+    restart: async () => {
+      server = start();
+      await waitUntilReachable(url);
+    },
+    freeze: () => {
+      const pid = server.pid ?? 0;
+      process.kill(pid, "SIGSTOP");
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+      frozen = [pid, ...children];
+      for (const child of children) process.kill(child, "SIGSTOP");
+    },
+    thaw: () => {
+      for (const pid of frozen.splice(0)) process.kill(pid, "SIGCONT");
     },
   };
 }
@@ -114,8 +153,9 @@ export function eachDatabase(tests: (store: TestStore) => void): void {
       for (const remove of removals) remove();
     });
   });
-  if (findBinaries() === undefined && Bun.env.CI !== "true") {
-    test.skip(`on PostgreSQL: ${missingReason}`, () => {});
+  const missing = missingPostgres();
+  if (missing !== undefined) {
+    test.skip(`on PostgreSQL: ${missing}`, () => {});
     return;
   }
   describe("on PostgreSQL", () => {
@@ -226,6 +266,11 @@ function fastDirectory(): string {
 }
 
 const missingReason = "no PostgreSQL server is installed (Debian: apt-get install postgresql)";
+
+/** Why there can be no server on this machine, if so: the name of tests that are skipped for it. With `CI=true` they are not. */
+export function missingPostgres(): string | undefined {
+  return findBinaries() === undefined && Bun.env.CI !== "true" ? missingReason : undefined;
+}
 
 /** The directory with `initdb` and `postgres`: Debian's newest, else the one that `pg_ctl` on the path comes from. */
 function findBinaries(): string | undefined {
