@@ -58,7 +58,7 @@ export interface StripeFailure {
 
 /** The failure that Stripe (or the way there) reported; undefined for anything else that was thrown. */
 export function failureOf(error: unknown): StripeFailure | undefined {
-  const { type, code, message } = (error ?? {}) as { type?: unknown; code?: unknown; message?: unknown };
+  const { type, code, message } = (error ?? {}) as { readonly [name: string]: unknown };
   if (typeof type !== "string" || !type.startsWith("Stripe")) return undefined;
   return { type, code: typeof code === "string" ? code : undefined, message: String(message) };
 }
@@ -80,6 +80,7 @@ function toRefusal(error: unknown): GatewayError {
     case "StripeConnectionError":
     case "StripeAPIError":
     case "StripeRateLimitError":
+    case "StripeIdempotencyError":
       return new GatewayError("upstream_unavailable", "The payment provider cannot be reached.", {
         ...options,
         retryAfterMs: 5000,

@@ -12,6 +12,7 @@ import { type StripeStandIn, startStripe } from "../../test/support/stripe/serve
 import type { Database } from "../db/database.ts";
 import { migrate } from "../db/migrate.ts";
 import { schema } from "../db/schema.ts";
+import { openBilling } from "./billing.ts";
 
 const URL = "http://127.0.0.1/api/stripe/webhook";
 
@@ -100,6 +101,14 @@ eachDatabase((store) => {
     test("anything, without a secret: there is no webhook", async () => {
       const { billing } = await openRig(database, { stripe, webhookSecret: null });
       expect(billing.webhook).toBeUndefined();
+    });
+
+    test("everything, without a key: there are no payments", async () => {
+      const { parts, books } = await openRig(database, { stripe });
+      const { settings, plans, log } = parts;
+      const config = { stripe: {}, billing: settings, plans, defaults: { plan: "free" }, brand: { name: "x" } };
+      const billing = openBilling({ config: { ...config, host: "127.0.0.1", port: 1 }, database, books, log });
+      expect(billing).toBeUndefined();
     });
   });
 

@@ -3,16 +3,16 @@
  * Tests of payments start here: they act as customer, bank and network, then look at the books.
  */
 import { expect } from "bun:test";
-import { and, eq } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import type { Stripe } from "stripe";
-import { openBilling } from "../../../src/billing/billing.ts";
+import { type Billing, openBilling } from "../../../src/billing/billing.ts";
 import { openCheckout, type TopUpWish } from "../../../src/billing/checkout.ts";
 import type { BillingSettings } from "../../../src/billing/parts.ts";
 import { dollarsToNano, nano, nanoToDollars } from "../../../src/core/money.ts";
 import type { Database } from "../../../src/db/database.ts";
 import { schema } from "../../../src/db/schema.ts";
 import { openWorkspaces } from "../../../src/identity/workspaces.ts";
-import { openBooks } from "../../../src/ledger/books.ts";
+import { type Books, openBooks } from "../../../src/ledger/books.ts";
 import { type StripeStandIn, startStripe } from "./server.ts";
 
 export interface RigOptions {
@@ -51,30 +51,7 @@ export async function openRig(database: Database, options: RigOptions = {}) {
   const stripe = options.stripe ?? startStripe();
   const books = openBooks(database.sql);
   const log: string[] = [];
-  const line = (level: string) => (message: string, fields?: Record<string, unknown>) =>
-    void log.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`);
-  const webhookSecret = options.webhookSecret === undefined ? stripe.webhookSecret : options.webhookSecret;
-  const billing = openBilling({
-    config: {
-      stripe: {
-        secretKey: stripe.secretKey,
-        apiBase: stripe.url,
-        ...(webhookSecret !== null && { webhookSecret }),
-      },
-      billing: { ...SETTINGS, ...options.settings },
-      plans: PLANS,
-      defaults: { plan: "free" },
-      brand: { name: "Example" },
-      publicUrl: "https://gate.example/app",
-      host: "127.0.0.1",
-      port: 8787,
-    },
-    database,
-    books,
-    log: { error: line("error"), warn: line("warn"), info: line("info") },
-    now: options.now,
-  });
-  if (!billing) throw new Error("billing is not open");
+  const billing = openBillingOver(database, books, stripe, log, options);
   const { tools } = billing;
   const makeWorkspace = async () => {
     const welcomeCreditNano = dollarsToNano(options.welcomeUsd ?? "0");
@@ -82,8 +59,6 @@ export async function openRig(database: Database, options: RigOptions = {}) {
     return (await openWorkspaces(database.sql, books).create(workspace)).id;
   };
   const workspaceId = await makeWorkspace();
-  const { payments, workspaces } = schema;
-
   /** Gives an event to the webhook; answers the status and what became of it. */
   const deliver = async (event: Stripe.Event, signing?: { secret?: string; age?: number }) => {
     const response = await billing.webhook?.(await stripe.sign(event, signing));
@@ -109,16 +84,57 @@ export async function openRig(database: Database, options: RigOptions = {}) {
       return events;
     },
     topUp: (wish: TopUpWish = { amountUsd: 10 }, workspace = workspaceId) => openCheckout(tools.parts, workspace, wish),
-    /** The page of a payment. */
-    sessionOf: async (paymentId: string) => {
-      const [row] = await database.orm.select().from(payments).where(eq(payments.id, paymentId));
-      return row?.sessionId ?? "";
+    ...look(database, books, workspaceId),
+  };
+}
+
+function openBillingOver(
+  database: Database,
+  books: Books,
+  stripe: StripeStandIn,
+  log: string[],
+  options: RigOptions,
+): Billing {
+  const line = (level: string) => (message: string, fields?: Record<string, unknown>) =>
+    void log.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`);
+  const webhookSecret = options.webhookSecret === undefined ? stripe.webhookSecret : options.webhookSecret;
+  const billing = openBilling({
+    config: {
+      stripe: {
+        secretKey: stripe.secretKey,
+        apiBase: stripe.url,
+        ...(webhookSecret !== null && { webhookSecret }),
+      },
+      billing: { ...SETTINGS, ...options.settings },
+      plans: PLANS,
+      defaults: { plan: "free" },
+      brand: { name: "Example" },
+      publicUrl: "https://gate.example/app",
+      host: "127.0.0.1",
+      port: 8787,
     },
-    payment: async (id: string) => (await database.orm.select().from(payments).where(eq(payments.id, id)))[0],
+    database,
+    books,
+    log: { error: line("error"), warn: line("warn"), info: line("info") },
+    now: options.now,
+  });
+  if (!billing) throw new Error("billing is not open");
+  return billing;
+}
+
+/** What can be seen of payments in the database. */
+function look(database: Database, books: Books, workspaceId: string) {
+  const { notifications, payments, stripeEvents, workspaces } = schema;
+  const { orm } = database;
+  const payment = async (id: string) => (await orm.select().from(payments).where(eq(payments.id, id)))[0];
+  return {
+    payment,
+    /** The page of a payment. */
+    sessionOf: async (paymentId: string) => (await payment(paymentId))?.sessionId ?? "",
     balance: async (workspace = workspaceId) =>
       nanoToDollars((await books.balance(workspace))?.balanceNano ?? nano(0n)),
     plan: async (workspace = workspaceId) =>
-      (await database.orm.select().from(workspaces).where(eq(workspaces.id, workspace)))[0]?.plan,
+      (await orm.select().from(workspaces).where(eq(workspaces.id, workspace)))[0]?.plan,
     /** What a payment left in each account, in US dollars. */
     booked: async (reference: string) => {
       const rows = (await database.sql`
@@ -132,18 +148,13 @@ export async function openRig(database: Database, options: RigOptions = {}) {
       return Object.fromEntries(named) as Record<string, string>;
     },
     notices: async (workspace = workspaceId) => {
-      const { notifications } = schema;
-      const rows = await database.orm
-        .select()
-        .from(notifications)
-        .where(and(eq(notifications.workspaceId, workspace)));
+      const rows = await orm.select().from(notifications).where(eq(notifications.workspaceId, workspace));
       return rows.map(({ kind }) => kind).sort();
     },
     /** The books balance, and no event was left half applied. */
     sound: async () => {
       expect((await books.check()).problems).toEqual([]);
-      const { stripeEvents } = schema;
-      expect(await database.orm.select().from(stripeEvents).where(eq(stripeEvents.outcome, "pending"))).toEqual([]);
+      expect(await orm.select().from(stripeEvents).where(eq(stripeEvents.outcome, "pending"))).toEqual([]);
     },
   };
 }

@@ -44,7 +44,11 @@ export function startStripe(options: { livemode?: boolean } = {}): StripeStandIn
       calls.push(call);
       const fault = faults.find(({ match }) => match.test(call));
       if (fault) faults.splice(faults.indexOf(fault), 1);
-      const lost = () => Response.json({}, { status: 500, headers: { "stripe-should-retry": "false" } });
+      const lost = () =>
+        Response.json(
+          { error: { type: "api_error", message: "lost" } },
+          { status: 500, headers: { "stripe-should-retry": "false" } },
+        );
       if (fault?.when === "before") return lost();
       const key = request.method === "POST" ? request.headers.get("idempotency-key") : null;
       const answer = await once(remembered, key, `${call} ${body}`, () => run(state, call, body || search.slice(1)));

@@ -111,21 +111,20 @@ export function confirmIntent(state: State, intent: Stripe.PaymentIntent): void 
 
 /** What can happen outside, by whoever is named. */
 export function createWorld(state: State) {
-  const chargeOf = (intentId: string) => {
-    const found = [...state.charges.values()].find(({ payment_intent }) => payment_intent === intentId);
-    if (!found) throw new Error(`nothing was charged for ${intentId}`);
-    return found;
-  };
-  const complete = (sessionId: string, paid: boolean) => {
-    const session = state.sessions.need(sessionId);
-    if (session.status !== "open") throw new Error(`the page is ${session.status}`);
-    return Object.assign(session, { status: "complete", payment_status: paid ? "paid" : "unpaid" });
-  };
+  return { ...customers(state), ...banks(state), ...subscribers(state) };
+}
+
+function complete(state: State, sessionId: string, paid: boolean): Stripe.Checkout.Session {
+  const session = state.sessions.need(sessionId);
+  if (session.status !== "open") throw new Error(`the page is ${session.status}`);
+  return Object.assign(session, { status: "complete", payment_status: paid ? "paid" : "unpaid" });
+}
+
+function customers(state: State) {
   return {
-    chargeOf,
     /** The customer pays on the page. `later`: by a method that takes its time. */
     pay(sessionId: string, later = false): Stripe.PaymentIntent {
-      const session = complete(sessionId, !later);
+      const session = complete(state, sessionId, !later);
       const { saves = false, metadata = {} } = state.pages.get(sessionId) ?? {};
       const owner = session.customer as string;
       const method = state.make("pm").id;
@@ -159,6 +158,16 @@ export function createWorld(state: State) {
       session.status = "expired";
       state.emit("checkout.session.expired", session);
     },
+  };
+}
+
+function banks(state: State) {
+  const chargeOf = (intentId: string) => {
+    const found = [...state.charges.values()].find(({ payment_intent }) => payment_intent === intentId);
+    if (!found) throw new Error(`nothing was charged for ${intentId}`);
+    return found;
+  };
+  return {
     refund(intentId: string, amount: number): Stripe.Refund {
       const paid = chargeOf(intentId);
       paid.amount_refunded += amount;
@@ -194,9 +203,14 @@ export function createWorld(state: State) {
       state.emit("charge.dispute.closed", made);
       if (won) state.emit("charge.dispute.funds_reinstated", made);
     },
+  };
+}
+
+function subscribers(state: State) {
+  return {
     /** The customer subscribes on the page and pays the first invoice. */
     subscribe(sessionId: string): Stripe.Subscription {
-      const session = complete(sessionId, true);
+      const session = complete(state, sessionId, true);
       const sold = state.prices.need(state.pages.get(sessionId)?.priceId ?? "");
       const made = subscription(state.make("sub"), {
         customer: session.customer as string,
