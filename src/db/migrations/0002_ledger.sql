@@ -243,6 +243,7 @@ begin
 end $$;
 
 -- Ends nodes that gave no sign of life for so long (or these at once): what they had leased can be spent again.
+-- The strong lock of the node waits for what takes or settles its leases (`for key share`), which a beat does not disturb.
 create function ledger_give_up(p_silent interval, p_nodes uuid[]) returns integer language plpgsql as $$
 declare
   node uuid;
@@ -250,7 +251,7 @@ declare
   ended integer := 0;
 begin
   for node in
-    select id from nodes where id = any (p_nodes) or heartbeat_at < now() - p_silent order by id for no key update skip locked
+    select id from nodes where id = any (p_nodes) or heartbeat_at < now() - p_silent order by id for update skip locked
   loop
     for one in select purse, amount from leases where node_id = node order by purse like 'credit:%', purse loop
       update ledger_accounts
