@@ -54,14 +54,7 @@ export async function openApp(
   const simulator = needsSimulator(config) ? serveSimulator({ port: 0 }) : undefined;
   const providers = toProviders(config, simulator);
   catalogOver(config, providers);
-  const database = await openDatabase({
-    databaseUrl: config.databaseUrl,
-    dataDir: config.dataDir,
-    ...config.database,
-    log: (level, message, fields) => log[level](message, fields),
-    onFatal,
-  });
-  await migrate(database);
+  const database = await openStore(config, log, onFatal);
   const { catalog, ...prices } = await catalogWithOverrides(config, providers, database, log);
   const parts = await openParts(config, log, database);
   const firstStart = await parts.workspaces.ensureOperator(config.defaults.plan);
@@ -74,9 +67,7 @@ export async function openApp(
     catalog,
     providers,
     ...parts,
-    limits: { ...config.limits, ...waits(config) },
-    pumping: { keepAliveMs: config.timeouts.keepAliveMs, writeStallMs: config.timeouts.writeStallMs },
-    abandoning: { timeMs: config.timeouts.abandonedMs, maxCalls: config.limits.maxAbandonedCalls },
+    ...bounds(config),
     ready: () => database.ready(),
     logError: (call, error) => logError(call.id, error),
     logLoss: ({ id }, lossNano) =>
@@ -113,6 +104,16 @@ export async function openApp(
       await simulator?.stop();
     },
   };
+}
+
+/** The database with the schema that this program was written for. */
+async function openStore(config: Config, log: Log, onFatal?: (reason: string) => void): Promise<Database> {
+  const { databaseUrl, dataDir } = config;
+  const write = (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) =>
+    log[level](message, fields);
+  const database = await openDatabase({ databaseUrl, dataDir, ...config.database, log: write, onFatal });
+  await migrate(database);
+  return database;
 }
 
 /** What has to be done now and then. */
@@ -174,10 +175,12 @@ function errorLog(log: Log): (id: string, error: GatewayError) => void {
   };
 }
 
-function waits({ timeouts }: Config) {
+/** What bounds a call. */
+function bounds({ limits, timeouts }: Config) {
+  const { connectMs, firstByteMs, idleMs, keepAliveMs, writeStallMs, abandonedMs } = timeouts;
   return {
-    connectTimeoutMs: timeouts.connectMs,
-    firstByteTimeoutMs: timeouts.firstByteMs,
-    idleTimeoutMs: timeouts.idleMs,
+    limits: { ...limits, connectTimeoutMs: connectMs, firstByteTimeoutMs: firstByteMs, idleTimeoutMs: idleMs },
+    pumping: { keepAliveMs, writeStallMs },
+    abandoning: { timeMs: abandonedMs, maxCalls: limits.maxAbandonedCalls },
   };
 }
