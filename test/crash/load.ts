@@ -108,10 +108,10 @@ export function isOdd(text: string): boolean {
   return /status=|no-usage|cut-after|error-after/.test(text);
 }
 
-/** A call of any format, mostly a good one. */
-export function anyShape(models: readonly string[]): Shape {
+/** A call of any format, mostly a good one; only good ones if so wished. */
+export function anyShape(models: readonly string[], onlyGood = false): Shape {
   const streamed = Math.random() < 0.6;
-  const odd = Math.random();
+  const odd = onlyGood ? 0.5 : Math.random();
   const orders = odd < 0.15 ? ODD_ORDERS : streamed ? STREAM_ORDERS : WHOLE_ORDERS;
   const leaves = streamed && odd > 0.93;
   return { surface: pick(RAW_SURFACES), streamed, model: pick(models), text: `Say ${pick(orders)}`, leaves };
