@@ -52,6 +52,7 @@ export async function applyEvent(parts: Parts, transaction: Transaction, event: 
     case "refund.created":
     case "refund.updated":
     case "refund.failed":
+    case "charge.refund.updated":
     case "charge.dispute.created":
     case "charge.dispute.updated":
     case "charge.dispute.funds_withdrawn":
@@ -151,6 +152,7 @@ type ReversalEvent =
   | Stripe.RefundCreatedEvent
   | Stripe.RefundUpdatedEvent
   | Stripe.RefundFailedEvent
+  | Stripe.ChargeRefundUpdatedEvent
   | Stripe.ChargeDisputeCreatedEvent
   | Stripe.ChargeDisputeUpdatedEvent
   | Stripe.ChargeDisputeFundsWithdrawnEvent

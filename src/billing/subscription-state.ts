@@ -10,6 +10,7 @@ import { type Transaction, transact } from "../db/transaction.ts";
 import { customerById } from "./customers.ts";
 import { FOREIGN, fromSeconds, idOf, lock, type Outcome, type Parts } from "./parts.ts";
 import { METADATA } from "./payments.ts";
+import { isMissing } from "./stripe.ts";
 
 const { subscriptions, workspaces } = schema;
 
@@ -51,13 +52,13 @@ async function refresh(
   const { database, stripe } = parts;
   for (let reading = 1; reading <= MAX_READINGS; reading++) {
     const version = await versionOf(database.orm, id);
-    const current = await stripe.ask((api) => api.subscriptions.retrieve(id));
+    const current = await stripe.ask((api) => api.subscriptions.retrieve(id)).catch(unlessMissing);
     try {
       return await transact(database.sql, async (transaction) => {
         if (opening && !(await opening(transaction))) return undefined;
         await lock(transaction, id);
         if ((await versionOf(transaction.orm, id)) !== version) throw new Overtaken();
-        const outcome = await write(parts, transaction, current, version + 1);
+        const outcome = current ? await write(parts, transaction, current, version + 1) : FOREIGN;
         await closing?.(transaction, outcome);
         return outcome;
       });
@@ -66,6 +67,11 @@ async function refresh(
     }
   }
   throw new GatewayError("service_unavailable", "The subscription is being changed; try again.");
+}
+
+/** Stripe keeps what was cancelled; what it does not have was never one of ours. */
+function unlessMissing(error: unknown): undefined {
+  if (!isMissing(error)) throw error;
 }
 
 async function versionOf(orm: Transaction["orm"], id: string): Promise<number> {

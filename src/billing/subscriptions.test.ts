@@ -238,6 +238,8 @@ eachDatabase((store) => {
     stripe.state.subscriptions.keep(stranger);
     const event = stripe.state.emit("customer.subscription.created", stranger);
     expect(await rig.deliver(event)).toEqual({ status: 200, outcome: "ignored" });
+    const gone = stripe.state.emit("customer.subscription.deleted", { ...stranger, id: "sub_gone" });
+    expect(await rig.deliver(gone)).toEqual({ status: 200, outcome: "ignored" });
     stripe.state.events.length = 0;
   });
 

@@ -68,14 +68,19 @@ async function claim({ database, now, stripe }: Parts, kind: Payment["kind"], af
 
 /** Asks Stripe about pages that were opened and of which no webhook told an end. */
 export async function askAboutPages(parts: Parts): Promise<void> {
-  for (const { id, sessionId } of await claim(parts, "top-up", PAGE_AFTER_MS)) {
-    if (sessionId === null) {
-      await expire(parts, id);
-      continue;
+  for (const payment of await claim(parts, "top-up", PAGE_AFTER_MS)) {
+    try {
+      await askAboutPage(parts, payment);
+    } catch (error) {
+      parts.log.warn("a payment could not be asked about", { payment: payment.id, error: String(error) });
     }
-    const session = await parts.stripe.ask((stripe) => stripe.checkout.sessions.retrieve(sessionId));
-    await transact(parts.database.sql, (transaction) => applyNews(parts, transaction, newsOfSession(session)));
   }
+}
+
+async function askAboutPage(parts: Parts, { id, sessionId }: Payment): Promise<void> {
+  if (sessionId === null) return expire(parts, id);
+  const session = await parts.stripe.ask((stripe) => stripe.checkout.sessions.retrieve(sessionId));
+  await transact(parts.database.sql, (transaction) => applyNews(parts, transaction, newsOfSession(session)));
 }
 
 /** The page of such a payment was never made, or nobody ever saw it. */

@@ -171,6 +171,14 @@ eachDatabase((store) => {
     await sound();
   });
 
+  test("events of another API version are taken, with one warning", async () => {
+    const { deliver, completed, log, balance } = await pending();
+    for (const api_version of ["2020-08-27", "2020-08-27", "2020-08-27"])
+      await deliver(altered(completed, {}, { api_version }));
+    expect(log.filter((line) => line.includes("another API version"))).toHaveLength(1);
+    expect(await balance()).toBe("10");
+  });
+
   test("while the database takes no work Stripe is asked to come again", async () => {
     const { completed, untouched, parts, stripe: standIn } = await pending();
     const full: Database = { ...database, ready: () => ({ ok: false, reason: "disk nearly full" }) };

@@ -27,6 +27,7 @@ export type Webhook = (request: Request) => Promise<Response>;
 /** The webhook that trusts what is signed with the secret. */
 export function createWebhook(parts: Parts, secret: string, refresh: RefreshSubscription): Webhook {
   let applying = 0;
+  let warnOfVersion = true;
   return async (request) => {
     if (request.method !== "POST") return answer(405, { error: "method not allowed" });
     const ready = parts.database.ready();
@@ -36,6 +37,7 @@ export function createWebhook(parts: Parts, secret: string, refresh: RefreshSubs
       if (typeof body === "string") return answer(body === "large" ? 413 : 408, { error: `the body is too ${body}` });
       const event = await verify(parts, secret, body, request.headers.get("stripe-signature"));
       if (typeof event === "string") return refuse(parts, event);
+      if (warnOfVersion) warnOfVersion = !(await checkVersion(parts, event));
       if (applying >= MAX_AT_ONCE) return unavailable("busy");
       applying += 1;
       const outcome = await take(parts, event, refresh).finally(() => {
@@ -107,6 +109,14 @@ async function verify(
   if (event.livemode !== stripe.livemode) return "the event is of another mode than the key";
   if (event.account || event.context) return "the event is of another account";
   return event;
+}
+
+/** Events have the form of their endpoint's version; another one than the package's may lack what is read here. Answers whether it warned. */
+async function checkVersion({ stripe, log }: Parts, { api_version: told }: Stripe.Event): Promise<boolean> {
+  const ours = (await stripe.client()).getApiField("version");
+  if (told === null || told === ours) return false;
+  log.warn("Stripe's webhook has another API version than this program", { webhook: told, program: ours });
+  return true;
 }
 
 /** Applies an event, unless it was applied before. */

@@ -53,6 +53,7 @@ test("a live key with the embedded store is refused, unless it is allowed, which
 test("packages have names of their own, and the least amount is not more than the most", () => {
   const twice = "billing: { packages: [{ id: a, pay_usd: 1, credit_usd: 1 }, { id: a, pay_usd: 2, credit_usd: 2 }] }";
   expect(mistakesOf(twice).join()).toContain("there twice");
+  expect(mistakesOf("billing: { packages: [{ id: a, pay_usd: 0, credit_usd: 1 }] }")).toHaveLength(1);
   expect(mistakesOf("billing: { top_up: { min_usd: 10, max_usd: 9 } }").join()).toContain("max_usd");
   expect(mistakesOf("stripe: { api_base: 'http://127.0.0.1:1/v1' }").join()).toContain("path");
 });

@@ -171,6 +171,8 @@ function checkAmounts(billing: JsonObject | undefined, report: (path: Path, prob
   const seen = new Set<string>();
   for (const [index, item] of asArray(billing?.packages).entries()) {
     const id = asString(asObject(item)?.id);
+    if (Number(asObject(item)?.pay_usd) === 0)
+      report(["billing", "packages", index, "pay_usd"], "must be more than nothing: credit is given by grants.");
     if (id === undefined) continue;
     if (seen.has(id))
       report(["billing", "packages", index, "id"], `the package id ${JSON.stringify(id)} is there twice.`);
