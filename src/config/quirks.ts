@@ -72,6 +72,10 @@ const abilities = {
     "Tools that the upstream runs itself and other formats ask for too, such as `web-search`.",
   ).optional(),
   compacts: setting(flag(), "On Responses: the upstream compacts conversations itself.").optional(),
+  routing_fields: setting(
+    flag(),
+    "The upstream routes too: what a body says of routing (`provider`, `models`, `route`, `session_id`, `plugins`) is relayed to it.",
+  ).optional(),
   refuses: setting(
     list(text(60, "a field's name"), MAX_FIELDS),
     "Request fields that the upstream refuses, such as `temperature`, `top_k`, `seed`, `cache_key` or `metadata`; they are left out.",
@@ -115,6 +119,7 @@ export function buildQuirks(quirks: z.output<ReturnType<typeof quirkFields>>): Q
     serverTools: quirks.server_tools,
     refuses: quirks.refuses?.map((field) => field.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())),
     adds: quirks.adds,
+    routingFields: quirks.routing_fields,
   };
   return built;
 }

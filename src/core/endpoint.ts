@@ -55,6 +55,8 @@ export interface Quirks {
   readonly refuses?: readonly string[];
   /** Fields of the Chat body that every request carries, unless the caller said them. */
   readonly adds?: JsonObject;
+  /** The upstream routes too and knows the gateway's own fields (`provider`, `models` …): relay leaves them in. */
+  readonly routingFields?: boolean;
 }
 
 /** One way to serve one model. */

@@ -3,6 +3,7 @@
  * `dialect.peek` makes it from the parsed body; it is all that the gateway knows of a request that is relayed.
  */
 
+import type { RoutingWish } from "./preferences.ts";
 import type { DialectId } from "./request.ts";
 
 /** What a request needs its model to be able to do. */
@@ -42,8 +43,10 @@ export interface Head {
   shape?: DialectId | "mixed";
   /** Asks for a compacted conversation in place of an answer, which few upstreams of its format can do themselves. */
   compacts?: boolean;
-  /** Says which requests belong to one conversation, where the caller tells (`prompt_cache_key`, `metadata.user_id`). */
+  /** Says which requests belong to one conversation, where the caller tells (`session_id`, `prompt_cache_key`, `metadata.user_id`). */
   session?: string;
+  /** What the body says to the gateway alone; absent where it says nothing. */
+  routing?: RoutingWish;
   /** The caller's end user, for abuse reports. */
   endUser?: string;
 }

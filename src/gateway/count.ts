@@ -5,6 +5,7 @@
 import type { Candidate } from "../core/endpoint.ts";
 import { GatewayError, toGatewayError } from "../core/error.ts";
 import { tryParse } from "../core/json.ts";
+import { withoutOwnFields } from "../core/preferences.ts";
 import type { CanonicalRequest, DialectId, MediaSource, Part } from "../core/request.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import { parseBody, readBody } from "./body.ts";
@@ -36,7 +37,7 @@ export async function count(gateway: Gateway, visit: Visit): Promise<Response> {
     const body = counting.request(parseBody(bytes, gateway.limits));
     const head = dialect.peek(body, visit.path);
     const model = resolveModel(gateway.catalog, head.model, principal);
-    const request = dialect.decodeRequest(body, visit.path);
+    const request = dialect.decodeRequest(withoutOwnFields(body, head.routing), visit.path);
     const candidates = route(head, model, dialect.id, principal.providers);
     const tokens = (await ask(gateway, visit, candidates, request, id)) ?? (await estimate(request));
     return Response.json(counting.encode(tokens), { headers: commonHeaders(id) });

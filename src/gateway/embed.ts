@@ -16,7 +16,7 @@ import { emptyUsage, type Usage } from "../core/usage.ts";
 import { EMBEDDING_DIALECTS } from "../dialects/index.ts";
 import { parseReply } from "./convert.ts";
 import { dialectHeaders, type EmbeddingInquiry } from "./inquiry.ts";
-import { patch } from "./relay.ts";
+import { dropOwnFields, patch } from "./relay.ts";
 import type { Piece, Translation } from "./translation.ts";
 
 type Target = Candidate<EmbeddingDialectId>;
@@ -37,10 +37,12 @@ function relay(inquiry: EmbeddingInquiry, candidate: Target): Translation {
   const { dialect } = inquiry;
   const request = inquiry.canonical();
   const target = targetOf(candidate);
+  const edits = dialect.relayEdits(inquiry.body, target);
+  dropOwnFields(edits, inquiry.head, target.quirks);
   return {
     path: "relay",
     upstreamPath: dialect.upstreamPath(target.model, request.single),
-    body: patch(inquiry.bytes, dialect.relayEdits(inquiry.body, target)),
+    body: patch(inquiry.bytes, edits),
     headers: dialectHeaders(inquiry, dialect),
     losses: [],
     stream: neverStreamed,

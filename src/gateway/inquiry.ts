@@ -6,6 +6,7 @@ import type { EmbeddingRequest } from "../core/embedding.ts";
 import type { Candidate } from "../core/endpoint.ts";
 import type { Head } from "../core/head.ts";
 import type { JsonObject } from "../core/json.ts";
+import { withoutOwnFields } from "../core/preferences.ts";
 import type { CanonicalRequest } from "../core/request.ts";
 import type { Dialect, Framing, PathFacts, WireFormat } from "../dialects/dialect.ts";
 import type { EmbeddingDialect } from "../dialects/embedding.ts";
@@ -54,11 +55,12 @@ export type Inquiry = GenerationInquiry | EmbeddingInquiry;
 /** Prepares an inquiry; `canonical` decodes at most once. */
 export function inquire(facts: Asked & { dialect: AnyDialect }, body: JsonObject, path: PathFacts): Inquiry {
   const { dialect } = facts;
+  const { routing } = facts.head;
   if (dialect.operation === "generation") {
-    const canonical = once(() => dialect.decodeRequest(body, path));
+    const canonical = once(() => dialect.decodeRequest(withoutOwnFields(body, routing), path));
     return { ...facts, operation: dialect.operation, dialect, body, canonical };
   }
-  const canonical = once(() => dialect.decodeRequest(body, path));
+  const canonical = once(() => dialect.decodeRequest(withoutOwnFields(body, routing), path));
   return { ...facts, operation: dialect.operation, dialect, body, canonical };
 }
 

@@ -2,10 +2,11 @@
  * Carries a call within one format: the caller's bytes go out with the model's name patched, the upstream's bytes come back untouched.
  * A copy of the stream runs through the same decoder as a conversion's, for metering; its failure never harms the caller's stream.
  */
-import type { Candidate } from "../core/endpoint.ts";
+import type { Candidate, Quirks } from "../core/endpoint.ts";
 import { invalidRequest } from "../core/error.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import type { SseFrame } from "../core/frame.ts";
+import type { Head } from "../core/head.ts";
 import { tryParse } from "../core/json.ts";
 import { type Edit, PatchError, patchJson, replaceMember } from "../core/patch.ts";
 import type { DialectId } from "../core/request.ts";
@@ -24,6 +25,7 @@ export function relay(inquiry: GenerationInquiry, candidate: Candidate<DialectId
   const { dialect, head } = inquiry;
   const target = relayTarget(inquiry, candidate);
   const edits = dialect.relayEdits(head, target, inquiry.body);
+  dropOwnFields(edits, head, target.quirks);
   return {
     path: "relay",
     upstreamPath: dialect.upstreamPath(target.model, head.stream),
@@ -36,6 +38,12 @@ export function relay(inquiry: GenerationInquiry, candidate: Candidate<DialectId
       return { output: bytes, events };
     },
   };
+}
+
+/** What a body says to the gateway alone goes no further, unless the upstream is known to understand it. */
+export function dropOwnFields(edits: Edit[], { routing }: Head, { routingFields }: Quirks): void {
+  if (!routing || routingFields) return;
+  for (const name of routing.fields) edits.push({ path: [name], remove: true });
 }
 
 /** The body of which only the model's name changes, as most do: its place is found without reading the rest. */

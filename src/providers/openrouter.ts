@@ -25,8 +25,12 @@ export const openrouter: ProviderType = {
       cacheControl: true,
       // Documented; what a model lacks is left out upstream.
       extendedSampling: true,
+      // Its own names for these fields are where they come from.
+      routingFields: true,
     },
     // Recorded: a conversation whose first item has the role `system`.
-    "openai-responses": { systemRole: "system" },
+    "openai-responses": { systemRole: "system", routingFields: true },
+    "anthropic-messages": { routingFields: true },
+    "openai-embeddings": { routingFields: true },
   },
 };

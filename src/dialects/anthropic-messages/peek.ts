@@ -5,6 +5,7 @@
 import type { Capability, Head } from "../../core/head.ts";
 import { asArray, asObject, type Json, type JsonObject, tryParse } from "../../core/json.ts";
 import type { Edit } from "../../core/patch.ts";
+import { readRoutingWish } from "../../core/preferences.ts";
 import {
   optionalArray,
   optionalBoolean,
@@ -23,6 +24,8 @@ export function peek(body: JsonObject): Head {
   const metadata = optionalObject(body, "metadata");
   const endUser = metadata && optionalString(metadata, "user_id", "metadata");
   const searches = searchesOf(asArray(body.tools));
+  const routing = readRoutingWish(body);
+  const session = optionalString(body, "session_id") ?? (endUser === undefined ? undefined : sessionOf(endUser));
   return {
     model: requiredString(body, "model"),
     stream: optionalBoolean(body, "stream") ?? false,
@@ -31,7 +34,9 @@ export function peek(body: JsonObject): Head {
     needs: needs(body),
     wantsStreamUsage: true,
     ...(searches !== undefined && { searches }),
-    ...(endUser !== undefined && { endUser, session: sessionOf(endUser) }),
+    ...(endUser !== undefined && { endUser }),
+    ...(session !== undefined && { session }),
+    ...(routing && { routing }),
   };
 }
 

@@ -7,6 +7,7 @@ import type { SseFrame } from "../../core/frame.ts";
 import type { Capability, Head } from "../../core/head.ts";
 import { asArray, asObject, asString, type Json, type JsonObject, tryParse } from "../../core/json.ts";
 import type { Edit } from "../../core/patch.ts";
+import { readRoutingWish } from "../../core/preferences.ts";
 import { optionalBoolean, optionalInteger, requiredString } from "../../core/read.ts";
 import type { RelayTarget } from "../dialect.ts";
 import { isSaid } from "../fits.ts";
@@ -63,7 +64,8 @@ export function peek(body: JsonObject): Head {
     searches: isSaid(body.web_search_options) ? 1 : searchesOf(asArray(body.tools)),
     wantsStreamUsage,
     ...(hasFlatTools(body) && { shape: "mixed" }),
-    session: asString(body.prompt_cache_key) ?? asString(body.session_id),
+    session: asString(body.session_id) ?? asString(body.prompt_cache_key),
+    routing: readRoutingWish(body),
     endUser: asString(body.safety_identifier) ?? asString(body.user),
   };
 }

@@ -6,6 +6,7 @@ import { invalidRequest } from "../../core/error.ts";
 import type { Head } from "../../core/head.ts";
 import { asObject, asString, type Json, type JsonObject } from "../../core/json.ts";
 import type { Edit } from "../../core/patch.ts";
+import { readRoutingWish } from "../../core/preferences.ts";
 import { optionalBoolean, optionalInteger, requiredString } from "../../core/read.ts";
 import type { RelayTarget } from "../dialect.ts";
 
@@ -37,7 +38,8 @@ export function peek(body: JsonObject): Head {
     candidates: countAnswers(body) * countPrompts(body.prompt),
     needs: [],
     wantsStreamUsage: !stream || asObject(body.stream_options)?.include_usage === true,
-    session: asString(body.prompt_cache_key) ?? asString(body.session_id),
+    session: asString(body.session_id) ?? asString(body.prompt_cache_key),
+    routing: readRoutingWish(body),
     endUser: asString(body.user),
   };
 }

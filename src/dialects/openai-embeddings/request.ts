@@ -8,6 +8,7 @@ import type { Head } from "../../core/head.ts";
 import { asString, type Json, type JsonObject } from "../../core/json.ts";
 import { collectLosses, type Losses } from "../../core/loss.ts";
 import type { Edit } from "../../core/patch.ts";
+import { readRoutingWish } from "../../core/preferences.ts";
 import { at, optionalInteger, optionalString, requiredString } from "../../core/read.ts";
 import { commonDimensions, type EmbeddingTarget, type EncodedEmbedding, loseExtras } from "../embedding.ts";
 import { addExtras, leftovers } from "../openai-chat/wire.ts";
@@ -27,6 +28,7 @@ export function peek(body: JsonObject): Head {
     candidates: 1,
     needs: [],
     wantsStreamUsage: true,
+    routing: readRoutingWish(body),
     endUser: asString(body.user),
   };
 }

@@ -5,6 +5,7 @@
 import type { Capability, Head } from "../../core/head.ts";
 import { asArray, asObject, asString, type JsonObject } from "../../core/json.ts";
 import type { Edit } from "../../core/patch.ts";
+import { readRoutingWish } from "../../core/preferences.ts";
 import {
   optionalArray,
   optionalBoolean,
@@ -37,7 +38,10 @@ export function peek(body: JsonObject): Head {
   if (searches !== undefined) head.searches = searches;
   const limit = optionalInteger(body, "max_output_tokens");
   if (limit !== undefined) head.maxOutputTokens = limit;
-  const session = optionalString(body, "prompt_cache_key") ?? optionalString(body, "previous_response_id");
+  const routing = readRoutingWish(body);
+  if (routing) head.routing = routing;
+  const key = optionalString(body, "prompt_cache_key") ?? optionalString(body, "previous_response_id");
+  const session = asString(body.session_id) ?? key;
   if (session !== undefined) head.session = session;
   const endUser = optionalString(body, "safety_identifier") ?? optionalString(body, "user");
   if (endUser !== undefined) head.endUser = endUser;
