@@ -162,10 +162,14 @@ export class Purse {
     return this.#surplus > 0n;
   }
 
-  /** Takes what nobody uses out of the slice, to be returned to the books; `returned` says that they have it. */
+  /**
+   * Takes what nobody uses out of the slice, to be returned to the books; `returned` says that they have it. That is also
+   * what is too little for the call that waits here: two nodes with half of what a call needs would keep it from each other.
+   */
   withdrawIdle(): bigint {
     const idle = this.#free();
-    if (idle > 0n && this.#waiters.length === 0) {
+    const [head] = this.#waiters;
+    if (idle > 0n && (!head || idle < head.least)) {
       this.#putAside();
       this.#slice = MIN_SLICE;
     }

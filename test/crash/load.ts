@@ -35,11 +35,11 @@ export interface Shape {
 }
 
 /** What a stream of each format says last. */
-const LAST: Readonly<Record<string, string>> = {
-  chat: "data: [DONE]",
-  responses: '"type":"response.completed"',
-  messages: '"type":"message_stop"',
-  gemini: '"finishReason"',
+const LAST: Readonly<Record<string, RegExp>> = {
+  chat: /data: \[DONE\]/,
+  responses: /"type":"response\.(completed|incomplete)"/,
+  messages: /"type":"message_stop"/,
+  gemini: /"finishReason"/,
 };
 
 const MAX_ERROR = 2000;
@@ -81,11 +81,11 @@ export async function call(url: string, key: string, shape: Shape, signal?: Abor
 
 async function readStream(response: Response, seen: Seen, shape: Shape, leaving: AbortController): Promise<void> {
   const decoder = new TextDecoder();
-  const last = LAST[seen.surface] ?? "";
+  const last = LAST[seen.surface];
   let tail = "";
   for await (const bytes of response.body ?? []) {
     tail = tail.slice(-100) + decoder.decode(bytes as Uint8Array, { stream: true });
-    if (tail.includes(last)) seen.complete = true;
+    if (last?.test(tail)) seen.complete = true;
     if (shape.leaves && !seen.complete) return leaving.abort();
   }
 }
