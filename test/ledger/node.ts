@@ -12,7 +12,8 @@ import type { Fault } from "./steps.ts";
 
 /** Long enough for what never happens by itself here. */
 const NEVER_MS = 2 ** 30;
-const SEGMENT_BYTES = 32 * 1024;
+/** A dozen notes: sequences are short. */
+const SEGMENT_BYTES = 16 * 1024;
 
 /** A process of a node, from its start to its crash or close. */
 export interface Process {
@@ -29,8 +30,8 @@ export interface Process {
   readonly isDead: boolean;
   /** Moves its clock. */
   wait(ms: number): void;
-  /** How the next question of the wallet to the books ends. */
-  fault(fault: Fault): void;
+  /** How the wallet's next question to the books ends, but for so many before it. */
+  fault(fault: Fault, after: number): void;
   /** Lets the recorder make one attempt to write; false when there is nothing to write. */
   write(fault: Fault): Promise<boolean>;
   /** Writes everything and ends in good order. */
@@ -44,11 +45,12 @@ class Injected extends Error {
 }
 
 /** The books, of which the next answer can be lost. */
-function faultyBooks(books: Books, state: { fault: Fault; dead: boolean }): Books {
+function faultyBooks(books: Books, state: { fault: Fault; after: number; dead: boolean }): Books {
   const through = async <T>(ask: () => Promise<T>): Promise<T> => {
     if (state.dead) throw new Injected("the process is gone");
-    const { fault } = state;
-    state.fault = "none";
+    const fault = state.after === 0 ? state.fault : "none";
+    if (state.after === 0) state.fault = "none";
+    else state.after--;
     if (fault === "before") throw new Injected("the question was lost");
     const answer = await ask();
     if (fault === "after") throw new Injected("the answer was lost");
@@ -116,7 +118,7 @@ export async function startProcess(
     throw error;
   }
   let nowMs = 1_000_000;
-  const state = { fault: "none" as Fault, dead: false };
+  const state = { fault: "none" as Fault, after: 0, dead: false };
   const onError = (error: unknown) => {
     if (!(error instanceof Injected) && (error as Error).name !== "NodeGivenUp") failures.push(error);
   };
@@ -178,8 +180,8 @@ export async function startProcess(
     wait: (ms) => {
       nowMs += ms;
     },
-    fault: (fault) => {
-      state.fault = fault;
+    fault: (fault, after) => {
+      Object.assign(state, { fault, after });
     },
     write,
     close: () =>

@@ -12,9 +12,10 @@ import type { Database } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { openBooks } from "../../src/ledger/books.ts";
 import { eachDatabase } from "../support/postgres.ts";
+import { closeWorld } from "./ending.ts";
 import { judge, judgeEnd } from "./oracle.ts";
 import { type Step, sequenceOf, shrink } from "./steps.ts";
-import { closeWorld, openWorld, play } from "./world.ts";
+import { openWorld, play } from "./world.ts";
 
 const RUNS = Number(Bun.env.SIMULATION_RUNS ?? (Bun.env.CI === "true" ? 10_000 : 1000));
 /** The embedded store has one connection, and is slower. */
@@ -40,7 +41,8 @@ async function run(database: Database, steps: readonly Step[], recallMs: number,
     if (broken) return `${at}: ${broken}`;
   }
   try {
-    await closeWorld(world);
+    const [left] = await closeWorld(world);
+    if (left) return `at the end: ${left}`;
   } catch (error) {
     return `at the end: ${error instanceof Error ? error.stack : error}`;
   }

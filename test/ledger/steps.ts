@@ -16,12 +16,15 @@ export type Step =
       readonly from: readonly ("key" | "budget")[];
       readonly paidBy: "credit" | "free";
       readonly fault: Fault;
+      /** So many questions to the books go well before. */
+      readonly after: number;
     }
   | { readonly do: "post"; readonly call: number; readonly permille: number; readonly cancelled: boolean }
   | { readonly do: "void" | "end again"; readonly call: number }
   | { readonly do: "grant" | "take back" | "refund" | "limit"; readonly amount: number }
-  | { readonly do: "write" | "beat"; readonly node: number; readonly fault: Fault }
-  | { readonly do: "crash" | "give up" | "idle" | "silence"; readonly node: number }
+  | { readonly do: "write"; readonly node: number; readonly fault: Fault }
+  | { readonly do: "beat" | "idle"; readonly node: number; readonly fault: Fault; readonly after: number }
+  | { readonly do: "crash" | "give up" | "silence"; readonly node: number }
   | { readonly do: "start"; readonly node: number; readonly cut: boolean }
   | { readonly do: "next day" }
   | { readonly do: "race"; readonly first: Step; readonly second: Step };
@@ -55,6 +58,7 @@ function hold(random: Random): Step {
     from,
     paidBy: random(8) === 0 ? "free" : "credit",
     fault: random(4) === 0 ? fault(random) : "none",
+    after: random(2),
   };
 }
 
@@ -62,21 +66,36 @@ function post(random: Random): Step {
   return { do: "post", call: random(8), permille: random(1300), cancelled: random(4) === 0 };
 }
 
-/** What may be under way at the same moment as something else. */
-const RACING: readonly ((random: Random) => Step)[] = [
-  hold,
+/** What happens on a node, or to it. */
+const ON_NODE: readonly ((random: Random, node: number) => Step)[] = [
+  (random, node) => ({ ...hold(random), node }) as Step,
+  (random, node) => ({ ...hold(random), node }) as Step,
+  (_, node) => ({ do: "write", node, fault: "none" }),
+  (random, node) => ({ do: "write", node, fault: fault(random) }),
+  (random, node) => ({ do: "beat", node, fault: fault(random), after: random(3) }),
+  (_, node) => ({ do: "idle", node, fault: "none", after: 0 }),
+  (_, node) => ({ do: "give up", node }),
+  (_, node) => ({ do: "crash", node }),
+];
+
+/** What may be under way at the same moment as something on any node. */
+const BESIDE: readonly ((random: Random) => Step)[] = [
   hold,
   hold,
   post,
-  (random) => ({ do: "write", node: random(2), fault: fault(random) }),
-  (random) => ({ do: "write", node: random(2), fault: "none" }),
-  (random) => ({ do: "beat", node: random(2), fault: fault(random) }),
   (random) => ({ do: "take back", amount: 1 + random(800) }),
   (random) => ({ do: "refund", amount: 1 + random(800) }),
-  (random) => ({ do: "give up", node: random(2) }),
-  (random) => ({ do: "crash", node: random(2) }),
   (random) => ({ do: "start", node: random(2), cut: false }),
 ];
+
+/** Two things at once: on one node, or on both, or one beside the nodes. */
+function race(random: Random): Step {
+  const node = random(2);
+  const first = pick(ON_NODE, random)(random, node);
+  const roll = random(3);
+  if (roll === 0) return { do: "race", first, second: pick(BESIDE, random)(random) };
+  return { do: "race", first, second: pick(ON_NODE, random)(random, roll === 1 ? node : 1 - node) };
+}
 
 /** Weight and step. */
 const STEPS: readonly (readonly [number, (random: Random) => Step])[] = [
@@ -85,18 +104,18 @@ const STEPS: readonly (readonly [number, (random: Random) => Step])[] = [
   [6, (random) => ({ do: "void", call: random(8) })],
   [3, (random) => ({ do: "end again", call: random(8) })],
   [5, (random) => ({ do: "grant", amount: 1 + random(2000) })],
-  [3, (random) => ({ do: "take back", amount: 1 + random(1500) })],
-  [2, (random) => ({ do: "refund", amount: 1 + random(1500) })],
+  [4, (random) => ({ do: "take back", amount: 1 + random(1500) })],
+  [4, (random) => ({ do: "refund", amount: 1 + random(1500) })],
   [5, (random) => ({ do: "limit", amount: random(1500) })],
   [10, (random) => ({ do: "write", node: random(2), fault: fault(random) })],
-  [8, (random) => ({ do: "beat", node: random(2), fault: fault(random) })],
-  [5, (random) => ({ do: "idle", node: random(2) })],
+  [6, (random) => ({ do: "beat", node: random(2), fault: fault(random), after: random(3) })],
+  [6, (random) => ({ do: "idle", node: random(2), fault: fault(random), after: random(3) })],
   [2, (random) => ({ do: "silence", node: random(2) })],
   [4, (random) => ({ do: "crash", node: random(2) })],
   [5, (random) => ({ do: "start", node: random(2), cut: random(4) === 0 })],
   [3, (random) => ({ do: "give up", node: random(2) })],
   [2, () => ({ do: "next day" })],
-  [10, (random) => ({ do: "race", first: pick(RACING, random)(random), second: pick(RACING, random)(random) })],
+  [14, race],
 ];
 
 const WEIGHTS = STEPS.reduce((sum, [weight]) => sum + weight, 0);

@@ -2,7 +2,7 @@
  * One workspace, two nodes and everything that happens to them: plays the steps of a simulation and keeps what should come of it.
  * What it keeps is plain arithmetic on what callers, the operator and payments did; the oracle compares the books with it.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import type { SQL } from "bun";
 import type { CallRecord } from "../../src/core/call.ts";
@@ -14,7 +14,7 @@ import { type Hold, HoldRefused, type HoldWish, type PurseWish } from "../../src
 import type { Note } from "../../src/usage/journal.ts";
 import { record } from "../support/calls.ts";
 import { type Process, startProcess } from "./node.ts";
-import type { Step } from "./steps.ts";
+import type { Fault, Step } from "./steps.ts";
 
 /** A call, and how it should stand in the books. */
 export interface Call {
@@ -67,6 +67,8 @@ export interface World {
 }
 
 const START_MS = Date.UTC(2026, 10, 20, 12);
+/** Longer than a slice may lie idle. */
+export const IDLE_MS = 4000;
 const DAY_MS = 86_400_000;
 const BUDGET = 2500n;
 const FREE_CALLS = 3n;
@@ -142,7 +144,7 @@ export async function play(world: World, step: Step): Promise<void> {
 
 async function playOnNode(
   world: World,
-  step: Extract<Step, { do: "write" | "beat" | "crash" | "give up" | "idle" | "silence" }>,
+  step: Extract<Step, { do: "write" | "beat" | "idle" | "crash" | "give up" | "silence" }>,
 ): Promise<void> {
   const process = world.nodes[step.node];
   if (!process) return;
@@ -151,12 +153,10 @@ async function playOnNode(
       await process.write(step.fault);
       return;
     case "beat":
-      if (step.fault !== "none") process.isFaulty = true;
-      process.fault(step.fault);
-      return beat(process);
+      return beat(process, step.fault, step.after);
     case "idle":
-      process.wait(4000);
-      return beat(process);
+      process.wait(IDLE_MS);
+      return beat(process, step.fault, step.after);
     case "silence":
       process.wait(11_000);
       return;
@@ -167,9 +167,12 @@ async function playOnNode(
   }
 }
 
-async function beat(process: Process): Promise<void> {
+/** A sign of life of a node, with its questions to the books. */
+export async function beat(process: Process, fault: Fault = "none", after = 0): Promise<void> {
+  if (fault !== "none") process.isFaulty = true;
+  process.fault(fault, after);
   await process.wallet.beat();
-  process.fault("none");
+  process.fault("none", 0);
   noticed(process);
 }
 
@@ -181,7 +184,8 @@ function noticed(process: Process): void {
   process.isGivenUp = false;
 }
 
-async function start(world: World, slot: number, cut: boolean): Promise<void> {
+/** Starts a node where none runs. */
+export async function start(world: World, slot: number, cut: boolean): Promise<void> {
   if (world.nodes[slot] || world.starting.has(slot)) return;
   world.starting.add(slot);
   try {
@@ -201,12 +205,18 @@ async function crash(world: World, slot: number, process: Process): Promise<void
   await process.crash();
 }
 
-/** It was silent for so long that others took it for dead; it is not. Its slices are no longer trusted then. */
+const HOUR_MS = 3_600_000;
+
+/** It was silent for so long that others took it for dead; it is not. It has stopped trusting its slices long before. */
 async function giveUp(world: World, process: Process): Promise<void> {
+  const { sql, books } = world;
+  const { nodeId } = process.wallet;
   process.wait(31_000);
   world.gaveUp = true;
-  process.isGivenUp = true;
-  await world.books.giveUp(2 ** 30, [process.wallet.nodeId]);
+  await sql`update nodes set heartbeat_at = now() - interval '2 hours' where id = ${nodeId}::uuid`;
+  await books.giveUp(HOUR_MS);
+  const [found] = await sql`select 1 from nodes where id = ${nodeId}::uuid`;
+  process.isGivenUp = !found && process.wallet.nodeId === nodeId;
 }
 
 function wishOf(world: World, step: Extract<Step, { do: "hold" }>): HoldWish {
@@ -237,14 +247,17 @@ async function hold(world: World, step: Extract<Step, { do: "hold" }>): Promise<
   for (const { id, limit } of [...wish.money.slice(1), ...(wish.count ? [wish.count] : [])])
     world.purses.set(id, max(world.purses.get(id) ?? 0n, limit ?? 0n));
   if (step.fault !== "none") process.isFaulty = true;
-  process.fault(step.fault);
+  process.fault(step.fault, step.after);
+  const { isGivenUp } = process;
   const lowered = (process.keyLimit ?? 0n) > world.limit;
   if (step.from.includes("key")) process.keyLimit = world.limit;
   try {
     const held = await process.wallet.hold(wish);
     if (process.isDead) return;
+    if (isGivenUp && process.ids.includes(held.nodeId)) throw new Error("a hold of leases that were given up");
     if (held.amountNano > wish.wantedNano || held.amountNano < wish.leastNano)
       throw new Error("a hold of another size");
+    noticed(process);
     world.calls.push(admitted(world, process, held));
     world.held = world.calls.at(-1);
   } catch (error) {
@@ -256,7 +269,7 @@ async function hold(world: World, step: Extract<Step, { do: "hold" }>): Promise<
       world.refused = { process, purse, available, limit, least: wish.count ? 1n : wish.leastNano };
     } else if (!(error instanceof GatewayError && error.code === "service_unavailable")) throw error;
   } finally {
-    process.fault("none");
+    process.fault("none", 0);
     // What limits changed and what was given up is dealt with beside the call.
     if (!process.isDead && process.isGivenUp) await process.wallet.beat();
     noticed(process);
@@ -287,12 +300,13 @@ function recordOf(
 }
 
 /** One of the calls under way. */
-function openCall({ calls }: World, number: number): Call | undefined {
+export function openCall({ calls }: World, number: number): Call | undefined {
   const open = calls.filter(({ outcome }) => outcome === "open");
   return open[number % Math.max(1, open.length)];
 }
 
-function post(world: World, number: number, permille: number, cancelled: boolean): void {
+/** A call under way ends with this share of what was held as its cost. */
+export function post(world: World, number: number, permille: number, cancelled: boolean): void {
   const call = openCall(world, number);
   if (!call) return;
   const cost = (call.hold.amountNano * BigInt(permille)) / 1000n;
@@ -302,7 +316,8 @@ function post(world: World, number: number, permille: number, cancelled: boolean
   call.process.recorder.push(recordOf(world, call, bill), call.note, call.hold);
 }
 
-function voidCall(world: World, number: number): void {
+/** A call under way ends without cost. */
+export function voidCall(world: World, number: number): void {
   const call = openCall(world, number);
   if (!call) return;
   call.hold.void();
@@ -344,21 +359,4 @@ async function move(world: World, amount: bigint, kind: "grant" | "adjustment" |
     if (!(error instanceof LedgerError && error.reason === "overspent") || kind !== "adjustment") throw error;
     if (before && before.balanceNano >= 2n ** 40n) throw error;
   }
-}
-
-/** Ends everything in good order. */
-export async function closeWorld(world: World): Promise<void> {
-  for (const slot of [0, 1]) await start(world, slot, false);
-  for (const process of world.processes) if (!process.isDead) await beat(process);
-  for (let number = 0; openCall(world, 0); number++) {
-    if (number % 3 === 0) voidCall(world, number);
-    else post(world, number, number * 170, false);
-  }
-  for (const process of world.nodes) await process?.close();
-  // So much later that whoever crashed and left no note has been given up.
-  await world.books.giveUp(
-    2 ** 30,
-    world.processes.flatMap(({ ids, wallet }) => [...ids, wallet.nodeId]),
-  );
-  rmSync(world.dataDir, { recursive: true, force: true });
 }
