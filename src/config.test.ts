@@ -214,7 +214,7 @@ defaults: { plan: free, welcome_credit_usd: 1.00 }`;
     const cost = margin.replace("model: big-2,", 'model: big-2, cost: { input: "0.1", output: 0.5 },');
     const config = load(`${cost}\nprices: { margin_percent: "20" }\ncatalog: { allow_unpriced: true }`);
     expect(config.prices).toEqual({ marginPercent: "20" });
-    expect(config.catalog).toEqual({ curated: true, allowUnpriced: true });
+    expect(config.catalog).toEqual({ curated: true, allowUnpriced: true, auto: [] });
     expect(config.models[0]).toMatchObject({
       marginPercent: 12.5,
       endpoints: [{ cost: { input: "0.1", output: 0.5 } }],

@@ -45,6 +45,8 @@ export function toProviders(config: Config, simulator: SimulatorServer | undefin
       headers: provider.headers,
       timeouts: provider.timeouts,
       abort: provider.abort,
+      region: provider.region,
+      data: provider.data,
     };
   });
 }
@@ -56,6 +58,7 @@ function catalogInput(config: Config, providers: readonly Provider[]): CatalogIn
     providers,
     marginPercent: config.prices.marginPercent,
     allowUnpriced: config.catalog.allowUnpriced,
+    auto: config.catalog.auto,
   };
 }
 

@@ -224,3 +224,24 @@ test("a price written down and read again is the same", () => {
   expect(fromPrice(toPrice(written))).toEqual(written);
   expect(toPrice(written).perToken).toEqual(price.perToken);
 });
+
+test("an endpoint's place and promises stand over its provider's, and those over what is known of the type", () => {
+  const alpha = provider("alpha");
+  const typed: Provider = { ...alpha, type: { ...alpha.type, data: { trains: false, retains: true } } };
+  const placed: Provider = { ...provider("beta"), region: "EU", data: { retains: false } };
+  const own = (over: object) => ({ provider: "beta", model: "x", priority: 1, ...over });
+  const definition: ModelDefinition = {
+    ...SOLD,
+    endpoints: [
+      { provider: "alpha", model: "typed", priority: 0 },
+      own({}),
+      own({ region: "US-east-1", quantization: "FP8", weight: 3, data: { trains: true } }),
+    ],
+  };
+  const [first, second, third] = build([typed, placed], [definition]).find("sold")?.endpoints ?? [];
+  expect(first?.data).toEqual({ trains: false, retains: true });
+  expect(first?.region).toBeUndefined();
+  expect([second?.region, second?.data, second?.weight]).toEqual(["eu", { retains: false }, undefined]);
+  expect(third).toMatchObject({ region: "us-east-1", quantization: "fp8", weight: 3 });
+  expect(third?.data).toEqual({ trains: true, retains: false });
+});

@@ -2,7 +2,7 @@
  * The catalogue: every model that can be called, found by id or alias, with the endpoints that serve it.
  * Built once at start from the configuration and the curated list; immutable afterwards, so a call never sees it change.
  */
-import type { Endpoint, Model } from "../core/endpoint.ts";
+import type { DataPolicy, Endpoint, Model } from "../core/endpoint.ts";
 import { CAPABILITIES, type Capability } from "../core/head.ts";
 import { type Price, pico, withMargin } from "../core/money.ts";
 import { operationOf, type WireFormatId } from "../core/operation.ts";
@@ -14,6 +14,8 @@ export interface Catalog {
   find(name: string): Model | undefined;
   /** All models in the order they were defined. */
   readonly models: readonly Model[];
+  /** The names of the models of which a caller of `auto` gets the first that can serve; without any there is no such model. */
+  readonly auto?: readonly string[];
 }
 
 /** Mistakes in the definitions, all of them at once. */
@@ -38,6 +40,8 @@ export interface CatalogInput {
   readonly allowUnpriced?: boolean;
   /** Provider prices that replace those of curated endpoints, by endpoint id. What the file says stands. */
   readonly overrides?: ReadonlyMap<string, PriceDefinition>;
+  /** What `auto` stands for. Names of models that are not offered are passed over. */
+  readonly auto?: readonly string[];
 }
 
 /**
@@ -54,7 +58,8 @@ export function buildCatalog(input: CatalogInput): Catalog {
   const models = [...input.definitions, ...curated].flatMap((definition) => toModel(definition, input, mistakes) ?? []);
   const byName = indexNames(models, mistakes);
   if (mistakes.length > 0) throw new CatalogError(mistakes);
-  return { find: (name) => byName.get(name), models };
+  const { auto = [] } = input;
+  return { find: (name) => byName.get(name), models, ...(auto.length > 0 && { auto }) };
 }
 
 /** The curated models that are offered, with an endpoint for each configured provider, at its price in force. */
@@ -186,6 +191,7 @@ function toModel(definition: ModelDefinition, input: CatalogInput, mistakes: str
         upstreamModel: endpoint.model,
         dialects,
         priority: endpoint.priority,
+        ...placeOf(endpoint, provider),
         price: prices.price,
         cost: prices.cost,
         capabilities: endpoint.capabilities ? new Set(endpoint.capabilities) : capabilities,
@@ -211,6 +217,21 @@ function toModel(definition: ModelDefinition, input: CatalogInput, mistakes: str
     price: first.price,
     ...(isUnpriced && { unpriced: true as const }),
     endpoints,
+  };
+}
+
+/** Where an endpoint is and what it promises: its own word over its provider's, and that over what is known of the type. */
+function placeOf(endpoint: EndpointDefinition, provider: Provider): Partial<Endpoint> {
+  const region = (endpoint.region ?? provider.region)?.toLowerCase();
+  const quantization = endpoint.quantization?.toLowerCase();
+  const trains = endpoint.data?.trains ?? provider.data?.trains ?? provider.type.data?.trains;
+  const retains = endpoint.data?.retains ?? provider.data?.retains ?? provider.type.data?.retains;
+  const data: DataPolicy = { ...(trains !== undefined && { trains }), ...(retains !== undefined && { retains }) };
+  return {
+    ...(endpoint.weight !== undefined && { weight: endpoint.weight }),
+    ...(region !== undefined && { region }),
+    ...(quantization !== undefined && { quantization }),
+    ...((trains ?? retains) !== undefined && { data }),
   };
 }
 

@@ -2,7 +2,7 @@
  * How models are written down: in the configuration file and in the curated list alike.
  * Amounts are decimals of US dollars as people write them; the catalogue turns them into integers once, at start.
  */
-import type { Quirks } from "../core/endpoint.ts";
+import type { DataPolicy, Quirks } from "../core/endpoint.ts";
 import type { Capability } from "../core/head.ts";
 import {
   dollarsToPico,
@@ -54,6 +54,13 @@ export interface EndpointDefinition {
   model: string;
   /** Lower is tried earlier. */
   priority: number;
+  /** Its share of the calls among endpoints of one priority and price. Absent: 1. */
+  weight?: number | undefined;
+  /** Absent: the provider's. */
+  region?: string | undefined;
+  quantization?: string | undefined;
+  /** Over the provider's, field by field. */
+  data?: DataPolicy | undefined;
   /** Absent: the provider's, of the operation that the model is for. */
   dialects?: readonly WireFormatId[] | undefined;
   /** Before the margin. Absent: the model's; where that has none, `cost`. */

@@ -65,7 +65,11 @@ export function buildConfig(
     },
     billing: buildBilling(settings.billing),
     log: settings.log,
-    catalog: { curated: settings.catalog.curated, allowUnpriced: settings.catalog.allow_unpriced },
+    catalog: {
+      curated: settings.catalog.curated,
+      allowUnpriced: settings.catalog.allow_unpriced,
+      auto: settings.catalog.auto,
+    },
     prices: { marginPercent: settings.prices.margin_percent },
     warnings: [...warnings, ...paymentWarnings(settings)],
   };
@@ -120,6 +124,8 @@ export function buildProvider(provider: ProviderSettings, apiKeys: readonly stri
     headers: Object.fromEntries(headers),
     timeouts: { connectMs: connect_ms, firstByteMs: first_byte_ms, idleMs: idle_ms },
     abort: provider.abort,
+    region: provider.region,
+    data: provider.data,
   };
 }
 
@@ -143,6 +149,10 @@ function buildEndpoint(endpoint: ModelSettings["endpoints"][number]): EndpointCo
     provider: endpoint.provider,
     model: endpoint.model,
     priority: endpoint.priority,
+    weight: endpoint.weight,
+    region: endpoint.region,
+    quantization: endpoint.quantization,
+    data: endpoint.data,
     dialects: endpoint.dialects,
     price: endpoint.price && buildPrice(endpoint.price),
     cost: endpoint.cost && buildPrice(endpoint.cost),

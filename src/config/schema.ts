@@ -112,6 +112,20 @@ const headers = z.record(
   says(z.string().regex(/^[\x20-\x7e]{0,4096}$/), "a header value of printable characters"),
 );
 
+const region = () => matching(/^[A-Za-z0-9_-]{1,60}$/, "1 to 60 of letters, digits, - and _");
+
+const dataPolicy = (whose: string) =>
+  group({
+    trains: setting(
+      flag(),
+      `Whether models may be trained on the content of calls${whose}. Unless it is \`false\`, callers who forbid that are not served there.`,
+    ).optional(),
+    retains: setting(
+      flag(),
+      `Whether any content is kept after the answer${whose}. Unless it is \`false\`, callers who forbid that are not served there.`,
+    ).optional(),
+  }).optional();
+
 const provider = group({
   id: setting(slug(), "The provider's own name, unique in the file."),
   type: setting(text(63, "a provider type"), "What kind of upstream it is; see the table of types."),
@@ -144,12 +158,27 @@ const provider = group({
     ).optional(),
     plain: setting(choice(ON_ABORT), "The same for calls that are not streamed.").optional(),
   }).prefault({}),
+  region: setting(
+    region(),
+    "Where its calls are answered, for callers who ask for a region: `eu`, `us-east-1`.",
+  ).optional(),
+  data: dataPolicy(""),
 });
 
 const endpoint = group({
   provider: setting(slug(), "The `id` of a provider."),
   model: setting(text(300, "a model name"), "What the provider calls the model."),
   priority: setting(wholeNumber(0, 1000), "Lower is tried earlier.").default(1),
+  weight: setting(
+    wholeNumber(1, 1000),
+    "Its share of the calls among endpoints of one priority and price; without it 1.",
+  ).optional(),
+  region: setting(region(), "`providers[].region` for this endpoint.").optional(),
+  quantization: setting(
+    matching(/^[A-Za-z0-9_.-]{1,30}$/, "a name such as fp8"),
+    "How the model's numbers are stored there, for callers who choose: `fp8`, `bf16`.",
+  ).optional(),
+  data: dataPolicy(", if not as its provider's"),
   dialects: setting(
     dialects(),
     "The formats the model can be called in there; without it the provider's own for answers, or for embeddings when `max_output` is 0.",
@@ -339,6 +368,10 @@ export const fileSchema = group({
   catalog: group({
     curated: setting(flag(), "Offer the built-in catalogue for the providers that are on.").default(true),
     allow_unpriced: setting(flag(), "Offer models without a price: calls of them cost nothing.").default(false),
+    auto: setting(
+      list(modelId(), 20),
+      "What the model `auto` stands for: the first of these models that can serve a call. Without any there is no `auto`.",
+    ).default([]),
   }).prefault({}),
   prices: group({
     margin_percent: setting(percentage(), "What customers pay over the providers' prices, in percent of them.").default(

@@ -2,7 +2,7 @@
  * The settings as the program sees them: typed, with defaults filled in, names in camel case.
  * `loadConfig` makes one `Config` at start; the composition root hands each part what it needs of it.
  */
-import type { Quirks } from "../core/endpoint.ts";
+import type { DataPolicy, Quirks } from "../core/endpoint.ts";
 import type { Capability } from "../core/head.ts";
 import type { Nano } from "../core/money.ts";
 import type { WireFormatId } from "../core/operation.ts";
@@ -35,6 +35,8 @@ export interface ProviderConfig {
   readonly timeouts: { readonly connectMs?: number; readonly firstByteMs?: number; readonly idleMs?: number };
   /** What closing a call's connection does, before what is known of the type. */
   readonly abort?: { readonly streamed?: OnAbort; readonly plain?: OnAbort };
+  readonly region?: string;
+  readonly data?: DataPolicy;
 }
 
 export const ON_ABORT = ["ends-charge", "charges"] as const;
@@ -79,6 +81,10 @@ export interface EndpointConfig {
   readonly model: string;
   /** Lower is tried earlier. */
   readonly priority: number;
+  readonly weight?: number;
+  readonly region?: string;
+  readonly quantization?: string;
+  readonly data?: DataPolicy;
   readonly dialects?: readonly WireFormatId[];
   /** Before the margin. Absent: the model's price. */
   readonly price?: PriceConfig;
@@ -226,7 +232,7 @@ export interface Config {
   readonly stripe: StripeConfig;
   readonly billing: BillingConfig;
   readonly log: LogConfig;
-  readonly catalog: { readonly curated: boolean; readonly allowUnpriced: boolean };
+  readonly catalog: { readonly curated: boolean; readonly allowUnpriced: boolean; readonly auto: readonly string[] };
   /** A decimal that `withMargin` of `core/money.ts` takes. */
   readonly prices: { readonly marginPercent: number | string };
   /** Things that are allowed but look unintended; to be logged at start. */

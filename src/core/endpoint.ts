@@ -59,6 +59,14 @@ export interface Quirks {
   readonly routingFields?: boolean;
 }
 
+/** What becomes of the content of calls there. What is not known is absent, and is no promise. */
+export interface DataPolicy {
+  /** Models may be trained on it. */
+  readonly trains?: boolean;
+  /** Some of it is kept after the answer, if only to look for abuse. */
+  readonly retains?: boolean;
+}
+
 /** One way to serve one model. */
 export interface Endpoint {
   /** Unique in the catalogue, e.g. `my-openai/gpt-4o-mini`. */
@@ -72,6 +80,13 @@ export interface Endpoint {
   readonly dialects: readonly WireFormatId[];
   /** Lower is tried earlier. */
   readonly priority: number;
+  /** Its share of the calls among endpoints of one priority and price, 1 by default. */
+  readonly weight?: number;
+  /** Where calls are answered, in lower case (`eu`, `us-east-1`). */
+  readonly region?: string;
+  /** How the model's numbers are stored there (`fp8`), in lower case. */
+  readonly quantization?: string;
+  readonly data?: DataPolicy;
   /** What the customer pays: the provider's price with the operator's margin. */
   readonly price: Price;
   /** What the provider charges. */

@@ -2,7 +2,7 @@
  * What a provider is: who serves models and where. Almost data: base URL, how a credential is sent, which dialects, which quirks.
  * The gateway reads it when it sends an attempt; a new provider is a new file of this shape, and nothing else changes.
  */
-import type { Quirks } from "../core/endpoint.ts";
+import type { DataPolicy, Quirks } from "../core/endpoint.ts";
 import type { WireFormatId } from "../core/operation.ts";
 
 /** Whether a provider goes on charging for a call whose connection is closed before the answer is complete. */
@@ -33,6 +33,8 @@ export interface ProviderType {
   readonly quirks?: { readonly [F in WireFormatId]?: Quirks };
   /** Where it is known. By default a stream that is closed ends with its charge, and a plain answer is charged whole. */
   readonly abort?: Aborting;
+  /** What its terms promise of the content of calls, where that holds for all of its customers. */
+  readonly data?: DataPolicy;
 }
 
 /** A provider as configured: a type with its address and credentials. */
@@ -50,6 +52,10 @@ export interface Provider {
   readonly timeouts: { readonly connectMs?: number; readonly firstByteMs?: number; readonly idleMs?: number };
   /** Before what is known of the type. */
   readonly abort?: Aborting | undefined;
+  /** Where its calls are answered. */
+  readonly region?: string | undefined;
+  /** Before what is known of the type. */
+  readonly data?: DataPolicy | undefined;
 }
 
 /** Whether the provider stops charging when the connection of a call is closed: if not, the answer is paid for anyhow. */
