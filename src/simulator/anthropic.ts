@@ -227,15 +227,21 @@ function* frames(answer: Answer): Generator<Frame> {
   }
 }
 
+function* failure(answer: Answer): Generator<Frame> {
+  if (answer.orders.flags.has("charged-error")) {
+    const [opening] = plainFrames(answer);
+    if (opening) yield opening;
+  }
+  yield mark(JSON.stringify(errorJson(new Problem(529, STATUS_WORDS[529] ?? ""), answer.seed)), "error");
+}
+
 /** Anthropic's Messages. */
 export const anthropicApi: Api = {
   read: (call, memory) => readAnthropic(call, memory),
   reply,
   frames,
   refuse: errorJson,
-  failure: (answer) => [
-    mark(JSON.stringify(errorJson(new Problem(529, STATUS_WORDS[529] ?? ""), answer.seed)), "error"),
-  ],
+  failure,
   headers: (seed) => ({
     "request-id": requestId(seed),
     "anthropic-ratelimit-requests-limit": "10000",

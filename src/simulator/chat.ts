@@ -212,13 +212,19 @@ function* frames(answer: Answer): Generator<Frame> {
   yield end("[DONE]");
 }
 
+function* failure(answer: Answer): Generator<Frame> {
+  const usage = usageOf(answer);
+  if (answer.orders.flags.has("charged-error")) yield mark(JSON.stringify({ id: idOf(answer), choices: [], usage }));
+  yield mark(JSON.stringify(openaiError(new Problem(500, STATUS_WORDS[500] ?? ""))));
+}
+
 /** OpenAI's chat completions. */
 export const chatApi: Api = {
   read: readChat,
   reply,
   frames,
   refuse: refuseAsOpenai,
-  failure: () => [mark(JSON.stringify(openaiError(new Problem(500, STATUS_WORDS[500] ?? ""))))],
+  failure,
   headers: openaiHeaders,
   keyMissing: OPENAI_KEY_MISSING,
   notJson: OPENAI_NOT_JSON,

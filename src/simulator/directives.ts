@@ -35,6 +35,9 @@ export const ORDERS = {
     "no-done": "leaves the last event of the stream out",
     "bad-json": "one event that is half of a JSON text; unstreamed, half of the body",
     "first-error": "200 whose first event (or whole body) is an error",
+    "charged-error": "as `first-error`, but usage is reported (and charged) before the error",
+    "keeps-charging": "charges for the whole answer though the client has left",
+    "stays-open": "leaves the connection open after the last event",
     crlf: "ends lines with CRLF",
     comments: "puts `: keep-alive` comments between events",
     pad: "pads events: obfuscation fields at OpenAI's, spaces elsewhere",
@@ -50,16 +53,20 @@ export const ORDERS = {
     gap: "waits between content chunks, each of which is then a write of its own",
     chunks: "the exact number of text chunks",
     "cut-after": "destroys the connection after so many content chunks; unstreamed, in the middle of the body",
+    "cut-inside":
+      "destroys the connection in the middle of the event after so many content chunks; as cut-after unstreamed",
     "error-after": "sends the API's in-stream error after so many content chunks; unstreamed, an error with status 200",
     "hang-after": "goes silent after so many content chunks",
-    usage: "replaces reported numbers: in:10,out:-5,cached:9999,write:1,think:2; the journal keeps the true ones",
+    usage:
+      "replaces reported numbers: in:10,out:-5,cached:9999,write:1,think:2, or makes nonsense of all: negative, nan, text, huge, cached-over, twice, decreasing; the journal keeps the true ones",
     "big-event": "one content chunk of so many bytes more",
     "no-newline": "so many bytes without any newline instead of the answer",
     split: "writes pieces of so many bytes",
     words: "a text of so many words",
     size: "a text of so many bytes",
     "fail-first": "the first so many calls with the same key fail with 503 (or `status`)",
-    key: "the key of `fail-first`",
+    "only-first": "the other orders hold for the first so many calls with the same key only",
+    key: "the key of `fail-first` and `only-first`",
     reasoning: "chat: `hidden` leaves the thinking text out, `details` sends reasoning and reasoning_details",
   },
 } as const;
@@ -77,7 +84,8 @@ const SHORT_TEXT_WORDS = 4;
 
 const VALUE_PATTERN = /(?:^|[\s;"'(])([a-z]+(?:-[a-z]+)?)=([^\s;"')]+)/g;
 const CALL_PATTERN = /(?:^|[\s"'(])(call|then):([A-Za-z0-9_.:-]+)/g;
-const MAYBE = /=|:|hang|empty|no-|bad-|first-|crlf|comments|pad|refuse|preamble|redacted|lenient/;
+const MAYBE =
+  /=|:|hang|empty|no-|bad-|first-|charged-|keeps-|stays-|crlf|comments|pad|refuse|preamble|redacted|lenient/;
 
 /** The balanced `{...}` that starts at `from`, if there is one. */
 function braces(text: string, from: number): string | undefined {

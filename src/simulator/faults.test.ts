@@ -15,7 +15,12 @@ type Headers = Record<string, string>;
 const APIS = {
   chat: {
     path: "/v1/chat/completions",
-    body: (text: string, stream: boolean) => ({ model: "m", stream, messages: [{ role: "user", content: text }] }),
+    body: (text: string, stream: boolean) => ({
+      model: "m",
+      stream,
+      ...(stream && { stream_options: { include_usage: true } }),
+      messages: [{ role: "user", content: text }],
+    }),
     delta: '"delta":{"content":',
     end: "[DONE]",
   },
@@ -177,6 +182,65 @@ for (const name of NAMES) {
       expect(entry?.usage?.output).toBeLessThan(500);
     });
 
+    test("reports usage before an error, and charges just that", async () => {
+      const { text } = await drain(await post(name, "charged-error", true));
+      expect(text).toContain('"error"');
+      expect(text).toMatch(/"(?:usage|usageMetadata)":\{/);
+      expect(count(text, delta)).toBe(0);
+      const [entry] = await journalWhen((entries) => entries[0]?.finished === true);
+      expect(entry?.usage).toMatchObject({ output: 0 });
+      expect(entry?.usage?.input).toBeGreaterThan(0);
+    });
+
+    test("charges nothing for an error at the start, and what was said for one in the middle", async () => {
+      await drain(await post(name, "first-error", true));
+      await drain(await post(name, "error-after=2 words=50", true));
+      const entries = await journalWhen((found) => found[1]?.finished === true);
+      expect([entries[0]?.usage, entries[1]?.usage?.output]).toEqual([null, 2]);
+    });
+
+    test("breaks off in the middle of an event", async () => {
+      const { text, failed } = await drain(await post(name, "cut-inside=2 words=50", true));
+      expect([failed, count(text, delta)]).toEqual([true, 2]);
+      expect(text).toEndWith('{"half":');
+    });
+
+    test("tells usage twice, and first too much", async () => {
+      const numbersOf = async (usage: string) => {
+        const { text } = await drain(await post(name, `words=30 usage=${usage}`, true));
+        const found = text.matchAll(/"(?:completion_tokens|output_tokens|candidatesTokenCount)":(\d+)/g);
+        return [...found].map((match) => Number(match[1]));
+      };
+      expect(Math.max(...(await numbersOf("twice")))).toBe(30);
+      const decreasing = await numbersOf("decreasing");
+      expect([Math.max(...decreasing), decreasing.at(-1)]).toEqual([300, 30]);
+    });
+
+    test("leaves the connection open after the end", async () => {
+      const leaving = new AbortController();
+      const reader = (await post(name, "hi stays-open", true, {}, leaving.signal)).body?.getReader();
+      let text = "";
+      while (!text.includes(end)) text += new TextDecoder().decode((await reader?.read())?.value);
+      leaving.abort();
+      await reader?.read().catch(() => {});
+      await journalWhen((entries) => entries[0]?.aborted === true);
+    });
+
+    test("charges on after the client has left when told to", async () => {
+      for (const stream of [true, false]) {
+        const leaving = new AbortController();
+        const orders = stream ? "words=90 gap=20ms keeps-charging" : "words=90 ttfb=60s keeps-charging";
+        const waiting = post(name, orders, stream, {}, leaving.signal).catch(() => {});
+        await journalWhen((entries) => entries.length === 1);
+        if (stream) await waiting;
+        leaving.abort();
+        await waiting;
+        const [entry] = await journalWhen((entries) => entries[0]?.aborted === true);
+        expect(entry?.usage).toMatchObject({ output: 90 });
+        await fetch(`${server.url}/__journal`, { method: "DELETE" });
+      }
+    });
+
     test("waits for the first byte only as long as the client does", async () => {
       const leaving = new AbortController();
       const waiting = post(name, "hi", true, { "x-sim": "ttfb=60s" }, leaving.signal).catch(() => "left");
@@ -224,6 +288,15 @@ describe("sizes and counters", () => {
       statuses.push((await post("messages", "hi", false, { "x-sim": "fail-first=2;key=k1" })).status);
     }
     expect(statuses).toEqual([503, 503, 200, 200]);
+  });
+
+  test("orders hold for the first calls with a key only", async () => {
+    const statuses: number[] = [];
+    for (let index = 0; index < 3; index++) {
+      const text = await (await post("chat", "empty only-first=2 key=k2", true)).text();
+      statuses.push(text.length);
+    }
+    expect(statuses.map((length) => length > 0)).toEqual([false, false, true]);
   });
 
   test("a reader that stops reading stops the writing", async () => {

@@ -176,13 +176,20 @@ function* frames(answer: Answer): Generator<Frame> {
   }
 }
 
+function* failure(answer: Answer): Generator<Frame> {
+  if (answer.orders.flags.has("charged-error")) {
+    yield mark(JSON.stringify({ ...usageOf(answer, 0, 0), ...tailOf(answer) }));
+  }
+  yield mark(JSON.stringify(errorJson(new Problem(503, STATUS_WORDS[503] ?? ""), answer.orders)));
+}
+
 /** Gemini's generateContent. */
 export const geminiApi: Api = {
   read: (call: Incoming) => readGemini(call),
   reply,
   frames,
   refuse: (problem, _seed, orders) => errorJson(problem, orders),
-  failure: (answer) => [mark(JSON.stringify(errorJson(new Problem(503, STATUS_WORDS[503] ?? ""), answer.orders)))],
+  failure,
   headers: () => ({ vary: "Origin, X-Origin, Referer", "server-timing": "gfet4t7; dur=12" }),
   keyMissing:
     "Request is missing required authentication credential. Expected OAuth 2 access token, login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",

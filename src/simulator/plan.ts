@@ -33,7 +33,7 @@ export interface Plan {
   usage: Usage;
   /** False when usage is to be left out of the answer. */
   reportsUsage: boolean;
-  /** Numbers that replace the reported ones: in, out, cached, write, think. */
+  /** Numbers that replace the reported ones: in, out, cached, write, think. Of some nonsense they are no numbers. */
   reported: ReadonlyMap<string, number>;
 }
 
@@ -138,9 +138,26 @@ function thinkingPieces(view: View): string[] {
   return tokenise(`The user said "${spoken}". ${last}`);
 }
 
+const FIELDS = ["in", "out", "cached", "write", "think"];
+const HUGE = 1e15;
+/** More cached tokens than any of these prompts has. */
+const OVER = 90_000;
+
+/** Every number of a usage block as something that no provider can mean. */
+const NONSENSE: Record<string, (name: string) => unknown> = {
+  negative: () => -5,
+  nan: () => Number.NaN,
+  text: () => "12",
+  huge: () => HUGE,
+};
+
 function reportedNumbers(directives: Directives): ReadonlyMap<string, number> {
   const reported = new Map<string, number>();
-  for (const pair of directives.values.get("usage")?.split(",") ?? []) {
+  const usage = directives.values.get("usage") ?? "";
+  if (usage === "cached-over") return reported.set("cached", OVER);
+  const nonsense = NONSENSE[usage];
+  if (nonsense) return new Map(FIELDS.map((name) => [name, nonsense(name) as number]));
+  for (const pair of usage.split(",")) {
     const [name, value] = pair.split(":");
     if (name !== undefined && value !== undefined && value !== "") reported.set(name, Number(value));
   }

@@ -245,8 +245,13 @@ function* failure(answer: Answer): Generator<Frame> {
   const message = STATUS_WORDS[500] ?? "";
   const error = { type: "server_error", code: "server_error", message, param: null };
   const sequence = 1_000_000;
+  const usage = answer.orders.flags.has("charged-error") ? usageOf(onlyPlan(answer)) : null;
+  const response = responseJson(answer, "failed", [], { error: { code: "server_error", message }, usage });
+  if (usage) {
+    yield mark(JSON.stringify({ type: "response.failed", sequence_number: sequence, response }), "response.failed");
+    return;
+  }
   yield mark(JSON.stringify({ type: "error", sequence_number: sequence, error }), "error");
-  const response = responseJson(answer, "failed", [], { error: { code: "server_error", message } });
   yield mark(JSON.stringify({ type: "response.failed", sequence_number: sequence + 1, response }), "response.failed");
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Answer, Api, Incoming, Memory } from "./api.ts";
 import { STATUS_WORDS } from "./api.ts";
-import { type Directives, mergeDirectives, numberFrom, readHeader, readText } from "./directives.ts";
+import { type Directives, mergeDirectives, NO_DIRECTIVES, numberFrom, readHeader, readText } from "./directives.ts";
 import { type Frame, spoil } from "./frame.ts";
 import { createJournal, type Journal, type JournalEntry } from "./journal.ts";
 import { isObject, remember } from "./json.ts";
@@ -44,6 +44,7 @@ interface Running extends Context {
 
 const MAX_DELAY_MS = 3_600_000;
 const MAX_FAILURE_KEYS = 10_000;
+const MAX_FAILURES = 1_000_000;
 const ABANDONED_STATUS = 499;
 
 /** Waits, unless the client leaves first; tells whether it stayed. */
@@ -78,8 +79,8 @@ function finish(run: Running, status: number, bytes: number, usage: Usage | null
   run.journal.close(entry);
 }
 
-function abandon(run: Running): Response {
-  finish(run, 0, 0, null, true);
+function abandon(run: Running, usage: Usage | null = null): Response {
+  finish(run, 0, 0, usage, true);
   return new Response(null, { status: ABANDONED_STATUS });
 }
 
@@ -89,7 +90,8 @@ function sendJson(run: Running, status: number, value: unknown, usage: Usage | n
   let text = orders.flags.has("empty") && status === 200 ? "" : JSON.stringify(value);
   if (orders.flags.has("bad-json") && status === 200) text = text.slice(0, text.length >> 1);
   const isBroken =
-    status === 200 && ["cut-after", "hang-after", "no-newline", "split"].some((name) => orders.values.has(name));
+    status === 200 &&
+    ["cut-after", "cut-inside", "hang-after", "no-newline", "split"].some((name) => orders.values.has(name));
   if (isBroken) return sendBroken(run, text, headers, usage, orders);
   finish(run, status, Buffer.byteLength(text), usage);
   return new Response(text, { status, headers });
@@ -103,7 +105,8 @@ function sendBroken(
   usage: Usage | null,
   orders: Directives,
 ): Response {
-  const stops = orders.values.has("cut-after") ? "cut" : orders.values.has("hang-after") ? "hang" : undefined;
+  const cuts = orders.values.has("cut-after") || orders.values.has("cut-inside");
+  const stops = cuts ? "cut" : orders.values.has("hang-after") ? "hang" : undefined;
   const raw = (data: string): Frame => ({ event: "", data, tokens: 0, kind: "raw" });
   const parts =
     stops === undefined ? [raw(text)] : [raw(text.slice(0, text.length >> 1)), { ...raw(""), kind: stops } as const];
@@ -136,16 +139,32 @@ function sendStream(
     entry.bytesOut = progress.bytes;
     entry.aborted = progress.aborted;
     entry.finished = progress.finished;
-    if (usage !== null && !progress.finished && entry.streamed) {
-      entry.usage = {
-        ...usage,
-        output: Math.min(usage.output, progress.tokens),
-        thinking: Math.min(usage.thinking, progress.tokens),
-      };
-    }
+    if (usage !== null && entry.streamed) entry.usage = chargeOf(usage, progress, orders);
     run.journal.close(entry);
   });
   return new Response(body, { status: 200, headers });
+}
+
+/** What is charged of a stream: all of one that was written to its end, of others what was sent. */
+function chargeOf(usage: Usage, { tokens, finished, aborted }: Progress, { flags, values }: Directives): Usage | null {
+  if (flags.has("first-error")) return null;
+  if (aborted && flags.has("keeps-charging")) return usage;
+  if (finished && !values.has("error-after") && !flags.has("charged-error")) return usage;
+  return { ...usage, output: Math.min(usage.output, tokens), thinking: Math.min(usage.thinking, tokens) };
+}
+
+/** How often this key was called, this time included. */
+function timesCalled(memory: Memory, kind: string, orders: Directives): number {
+  const key = `${kind} ${orders.values.get("key") ?? ""}`;
+  const count = (memory.failures.get(key) ?? 0) + 1;
+  remember(memory.failures, key, count, MAX_FAILURE_KEYS);
+  return count;
+}
+
+function onlyFirst(orders: Directives, memory: Memory): Directives {
+  const first = numberFrom(orders, "only-first", MAX_FAILURES);
+  if (first === undefined || timesCalled(memory, "only", orders) <= first) return orders;
+  return NO_DIRECTIVES;
 }
 
 /** Faults that come instead of an answer; undefined when there is none. */
@@ -154,14 +173,9 @@ async function failInstead(run: Running, orders: Directives): Promise<Response |
     await stays(run.request.signal, undefined);
     return abandon(run);
   }
-  const first = numberFrom(orders, "fail-first", 1_000_000);
+  const first = numberFrom(orders, "fail-first", MAX_FAILURES);
   let status = numberFrom(orders, "status", 599);
-  if (first !== undefined) {
-    const key = orders.values.get("key") ?? "";
-    const count = (run.memory.failures.get(key) ?? 0) + 1;
-    remember(run.memory.failures, key, count, MAX_FAILURE_KEYS);
-    status = count <= first ? (status ?? 503) : undefined;
-  }
+  if (first !== undefined) status = timesCalled(run.memory, "fail", orders) <= first ? (status ?? 503) : undefined;
   if (status === undefined || status < 200 || status === 200) return undefined;
   const ttfb = numberFrom(orders, "ttfb", MAX_DELAY_MS);
   if (ttfb !== undefined && !(await stays(run.request.signal, ttfb))) return abandon(run);
@@ -172,12 +186,15 @@ async function failInstead(run: Running, orders: Directives): Promise<Response |
 const failsInstead = (orders: Directives): boolean =>
   orders.flags.has("hang") || orders.values.has("status") || orders.values.has("fail-first");
 
+/** Orders that make an error of an unstreamed answer. */
+const FAILS_WHOLE = ["first-error", "charged-error", "error-after"];
+
 function write(run: Running, call: Incoming, answer: Answer): Response {
   const { api } = run.route;
   const { orders, view } = answer;
   const usage = totalUsage(answer.plans);
   if (!view.stream) {
-    if (!orders.flags.has("first-error") && !orders.values.has("error-after")) {
+    if (!FAILS_WHOLE.some((name) => orders.flags.has(name) || orders.values.has(name))) {
       return sendJson(run, 200, api.reply(answer), usage, orders);
     }
     const failure = new Problem(500, STATUS_WORDS[500] ?? "");
@@ -213,15 +230,21 @@ async function answerCall(run: Running, call: Incoming): Promise<Response> {
   entry.model = view.model;
   entry.streamed = view.stream;
   const byText = readText(spokenText(view));
-  if (!failsInstead(byHeader) && failsInstead(byText)) {
-    const failure = await failInstead(run, byText);
+  const orders = onlyFirst(mergeDirectives(byHeader, byText), memory);
+  if (!failsInstead(byHeader) && failsInstead(orders)) {
+    const failure = await failInstead(run, orders);
     if (failure !== undefined) return failure;
   }
-  const orders = mergeDirectives(byHeader, byText);
   const ttfb = numberFrom(orders, "ttfb", MAX_DELAY_MS);
-  if (ttfb !== undefined && ttfb > 0 && !(await stays(run.request.signal, ttfb))) return abandon(run);
+  if (ttfb !== undefined && ttfb > 0 && !(await stays(run.request.signal, ttfb))) {
+    if (!orders.flags.has("keeps-charging")) return abandon(run);
+    return abandon(run, plain?.usage ?? totalUsage(planChoices(view, orders)));
+  }
   if (plain !== undefined) return sendJson(run, 200, plain.body, plain.usage, orders);
-  return write(run, call, { view, plans: planChoices(view, orders), seed: run.seed, orders, memory });
+  const plans = planChoices(view, orders);
+  if (orders.flags.has("charged-error"))
+    for (const plan of plans) plan.usage = { ...plan.usage, output: 0, thinking: 0 };
+  return write(run, call, { view, plans, seed: run.seed, orders, memory });
 }
 
 function checkKey(request: Request, query: URLSearchParams, api: Api): void {

@@ -26,7 +26,7 @@ export interface Progress {
 /** Without a gap, this many characters at the most go into one write. */
 const JOINED_CHARS = 16_384;
 /** Lets what was written reach the client before the connection is destroyed. */
-const CUT_DELAY_MS = 20;
+const CUT_DELAY_MS = 120;
 
 const encoder = new TextEncoder();
 
