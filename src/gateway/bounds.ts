@@ -34,9 +34,9 @@ const MAX_WEB_SEARCHES = 100;
 /** Fields by which a prompt goes on from what the provider keeps. */
 const ELSEWHERE = ["previous_response_id", "conversation", "prompt", "cachedContent", "cached_content", "container"];
 
-/** A prompt beyond this is none that the request can have made. Tools that the provider runs bring in pages of their own. */
-function believable({ head, bytes, body }: Inquiry, endpoint: Endpoint): number {
-  const sent = promptBound(head, endpoint, bytes.length) + TEMPLATE_TOKENS;
+/** The longest prompt that goes with the request. Tools that the provider runs bring in pages of their own. */
+function longest({ head, bytes, body }: Inquiry, endpoint: Endpoint): number {
+  const sent = promptBound(head, endpoint, bytes.length);
   const isLonger = head.needs.includes("tools") || ELSEWHERE.some((name) => body[name] !== undefined);
   return isLonger ? Math.max(sent, endpoint.contextTokens) : sent;
 }
@@ -52,18 +52,23 @@ const INPUTS: readonly TokenClass[] = [
 ];
 const OUTPUTS: readonly TokenClass[] = ["output", "thinking", "imageOutput", "audioOutput"];
 
-/** The very usage when it is believable, else a copy that is cut to what is. */
+/**
+ * The very usage when it is believable, else a copy of which those counts that are not are cut to what was held for.
+ * What providers add to a prompt, or let an answer run over its limit, is believed.
+ */
 export function withinBounds(usage: Usage, inquiry: Inquiry, endpoint: Endpoint): Usage {
   const prompt = promptTokens(usage);
   const completion = completionTokens(usage);
-  const searches = usage.webSearches;
+  const { head, bytes } = inquiry;
+  const answers = Math.max(1, head.candidates);
   // Nearly every prompt has less tokens than bytes.
-  const mostIn = prompt <= inquiry.bytes.length ? prompt : believable(inquiry, endpoint);
-  const mostOut = endpoint.maxOutputTokens * Math.max(1, inquiry.head.candidates);
-  if (prompt <= mostIn && completion <= mostOut && searches <= MAX_WEB_SEARCHES) return usage;
-  const cut = { ...usage, webSearches: Math.min(searches, MAX_WEB_SEARCHES) };
-  keep(cut, INPUTS, mostIn);
-  keep(cut, OUTPUTS, mostOut);
+  const isPrompt = prompt <= bytes.length || prompt <= longest(inquiry, endpoint) + TEMPLATE_TOKENS;
+  const isAnswer = completion <= endpoint.maxOutputTokens * answers;
+  if (isPrompt && isAnswer && usage.webSearches <= MAX_WEB_SEARCHES) return usage;
+  const cut = { ...usage, webSearches: Math.min(usage.webSearches, MAX_WEB_SEARCHES) };
+  if (!isPrompt) keep(cut, INPUTS, longest(inquiry, endpoint));
+  if (!isAnswer)
+    keep(cut, OUTPUTS, Math.min(head.maxOutputTokens ?? Number.POSITIVE_INFINITY, endpoint.maxOutputTokens) * answers);
   return cut;
 }
 

@@ -97,7 +97,7 @@ describe("what cannot be", () => {
     const meter = meterOf(begin, report({ input: 5_000_000, cacheRead: 70, output: 9_000 }), stop);
     const call = prompt(25);
     expect(meter.usage(call)).toMatchObject({
-      input: call.inquiry.bytes.length + 1024 - 70,
+      input: call.inquiry.bytes.length - 70,
       cacheRead: 70,
       output: 1000,
       source: "measured",

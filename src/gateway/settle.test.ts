@@ -203,7 +203,7 @@ describe("what is billed when", () => {
   test("usage is more than can be: as much as can be, flagged", () => {
     const served = servedWith(begin, say, report({ input: 20_000_000, output: 1 }), stop);
     const { records } = settleCall({ served, principal: principal({ billing: "internal" }) }, done, 0n);
-    expect(records[0]).toMatchObject({ clamped: true, usage: { input: inquiry.bytes.length + 1024, output: 1 } });
+    expect(records[0]).toMatchObject({ clamped: true, usage: { input: inquiry.bytes.length, output: 1 } });
   });
 
   test("the operator calls: the full cost, which no hold limits", () => {
