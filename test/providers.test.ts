@@ -14,7 +14,7 @@ import { completionTokens, promptTokens } from "../src/core/usage.ts";
 import { DIALECTS } from "../src/dialects/index.ts";
 import { normalRequest } from "../src/dialects/openai-chat/recordings.normal.ts";
 import { PROVIDER_TYPES } from "../src/providers/index.ts";
-import type { Provider, ProviderType } from "../src/providers/provider.ts";
+import type { Outgoing, Provider, ProviderType } from "../src/providers/provider.ts";
 import { createSseParser } from "../src/upstream/sse.ts";
 import { haveRecordings, type Recording, recordings, SKIP_REASON } from "./support/wire.ts";
 
@@ -41,6 +41,7 @@ const ELSEWHERE: readonly RegExp[] = [
   /\/models\/chat\/completions/, // Azure's models that are not OpenAI's
   /\/openai\/deployments\//, // Azure's older API
   /\/api\/coding\//, // Z.ai's coding plan
+  /^\/nebius\/v1\//, // Hugging Face's route to one of its providers
 ];
 
 type Recorded = Recording & { host: string | null };
@@ -136,7 +137,18 @@ describe.skipIf(!present)(title("a provider's recordings"), () => {
 
   test("are there for most of the providers, so that these tests say something", () => {
     const silent = TYPES.filter((type) => FORMATS.every(([dialect]) => recordedOf(type, dialect).length === 0));
-    expect(silent.map((type) => type.type)).toEqual(["fireworks", "lmstudio", "custom", "simulated"]);
+    expect(silent.map((type) => type.type)).toEqual([
+      "minimax",
+      "cohere",
+      "fireworks",
+      "deepinfra",
+      "novita",
+      "sambanova",
+      "nvidia",
+      "lmstudio",
+      "custom",
+      "simulated",
+    ]);
   });
 });
 
@@ -254,6 +266,8 @@ function isLocal({ baseUrl }: ProviderType): boolean {
   return baseUrl !== undefined && new URL(baseUrl).hostname === "127.0.0.1";
 }
 
+const SENT = {} as Outgoing;
+
 describe("provider types", () => {
   test("are reached over TLS, unless they are on this machine", () => {
     for (const type of TYPES) {
@@ -281,7 +295,7 @@ describe("provider types", () => {
       for (const dialect of type.dialects) {
         const name = CARRIERS[type.type] ?? OF_FORMAT[dialect] ?? "authorization";
         const value = name === "authorization" ? `Bearer ${key}` : key;
-        expect({ type: type.type, dialect, ...type.authorize(key, dialect) }).toEqual({
+        expect({ type: type.type, dialect, ...type.authorize(key, dialect, SENT) }).toEqual({
           type: type.type,
           dialect,
           [name]: value,
@@ -297,7 +311,7 @@ describe("provider types", () => {
       expect(PROVIDER_TYPES[type.type]).toBe(type);
       expect(type.type).toMatch(/^[a-z0-9-]{1,63}$/);
       expect(type.dialects.length).toBeGreaterThan(0);
-      for (const variable of type.keyVariables) expect(variable).toMatch(/^[A-Z][A-Z_]*_API_KEY$/);
+      for (const variable of type.keyVariables) expect(variable).toMatch(/^[A-Z][A-Z_]*_(API_KEY|TOKEN)$/);
       for (const dialect of Object.keys(type.quirks ?? {})) expect(type.dialects).toContain(dialect as DialectId);
     }
   });
@@ -343,7 +357,20 @@ describe("the curated list", () => {
       return [type.type, buildCatalog({ definitions: [], curated: CURATED, providers: own }).models.length] as const;
     });
     const none = counts.filter(([, models]) => models === 0).map(([type]) => type);
-    expect(none).toEqual(["azure", "ollama", "vllm", "lmstudio", "llamacpp", "custom", "simulated"]);
+    expect(none).toEqual([
+      "azure",
+      "alibaba",
+      "deepinfra",
+      "sambanova",
+      "nvidia",
+      "huggingface",
+      "ollama",
+      "vllm",
+      "lmstudio",
+      "llamacpp",
+      "custom",
+      "simulated",
+    ]);
     const few = counts.filter(([type, models]) => !none.includes(type) && models < 3);
     expect(few).toEqual([]);
   });

@@ -14,3 +14,9 @@ export interface SseFrame {
   /** The frame's exact text with its closing blank line and what stood before it; only where the parser was asked. */
   raw?: string;
 }
+
+/** One message of a binary event stream: its headers that are texts, and its payload. */
+export interface EventMessage {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly payload: Uint8Array;
+}

@@ -3,6 +3,8 @@
  * The gateway reads it when it sends an attempt; a new provider is a new file of this shape, and nothing else changes.
  */
 import type { DataPolicy, Quirks } from "../core/endpoint.ts";
+import type { EventMessage } from "../core/frame.ts";
+import type { Json } from "../core/json.ts";
 import type { WireFormatId } from "../core/operation.ts";
 
 /** Whether a provider goes on charging for a call whose connection is closed before the answer is complete. */
@@ -14,6 +16,64 @@ export interface Aborting {
   readonly plain?: OnAbort;
 }
 
+type KeyHeaders = Readonly<Record<string, string>>;
+
+/** A call as a form sees it. */
+export interface FormCall {
+  /** The format's own path below a base URL. */
+  readonly path: string;
+  /** The upstream's name of the model. */
+  readonly model: string;
+  readonly provider: Provider;
+  readonly credential: string | undefined;
+  /** Whether the body asks for a stream. Reads all of it. */
+  isStreamed(): boolean;
+}
+
+/** How a provider takes a format where it is not the format's own way: another path, other fields around the same request. */
+export interface Form {
+  /** The path below the base URL; undefined where the provider has no such route (one that counts tokens). */
+  path(call: FormCall): string | undefined;
+  /** Fields of the body that are put there. */
+  readonly sets?: Readonly<Record<string, Json>>;
+  /** Fields of the body that are taken out. */
+  readonly removes?: readonly string[];
+  /** Headers that are not sent; the parts of a list go into the field that is named. */
+  readonly headersIntoBody?: Readonly<Record<string, string | null>>;
+}
+
+/** A request that lacks only its credential, and what may be needed to make one of. */
+export interface Outgoing {
+  readonly method: "POST";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | string;
+  readonly provider: Provider;
+  readonly nowMs: number;
+  /** Posts a form to a token endpoint. Raises the faults of `upstream/http.ts`. */
+  ask(url: string, form: string): Promise<{ status: number; body: string }>;
+}
+
+/** No credential could be made for a call. The message is for the log, and holds nothing of the secret. */
+export class CredentialError extends Error {
+  override readonly name = "CredentialError";
+  /** 401: it is refused; 503: it could not be asked for now. */
+  readonly status: 401 | 503;
+
+  constructor(message: string, status: 401 | 503) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Where a key comes from that is more than one variable's text. */
+export interface KeySource {
+  /** A variable, undefined when it is not set. */
+  variable(name: string): string | undefined;
+  /** A file's text, undefined when there is none. */
+  readFile(path: string): string | undefined;
+}
+
 /** A kind of provider, written once in a file of this folder. */
 export interface ProviderType {
   /** The name used in the configuration file's `type`. */
@@ -22,14 +82,28 @@ export interface ProviderType {
   readonly name: string;
   /** Absent: the configuration must name one. Dialects' paths are appended to it. */
   readonly baseUrl?: string;
+  /** In its place: the base URL of a location (`[a-z0-9-]{1,63}`). Such a type is never switched on by a variable alone. */
+  address?(location: string): string;
+  /** Where the configuration names no location: the variables that do, and what holds without them. */
+  readonly location?: { readonly variables: readonly string[]; readonly fallback?: string };
+  /** Variables that name the project that is billed. */
+  readonly projectVariables?: readonly string[];
   /** Environment variables that hold its key, in order of preference; the first that is set switches the provider on. */
   readonly keyVariables: readonly string[];
+  /** Makes a key of one of these variables, where that is more than its text. Undefined: something is missing or wrong. */
+  keyFrom?(variable: string, source: KeySource): string | undefined;
   /** The formats it speaks, those of one operation preferred first. */
   readonly dialects: readonly WireFormatId[];
+  /** The formats of one model, where not every model is served in all of them. */
+  dialectsOf?(model: string): readonly WireFormatId[];
+  /** Formats that it takes in another form than their own. */
+  readonly forms?: { readonly [F in WireFormatId]?: Form };
+  /** Streams that come as binary messages: their content type, and the server-sent events that a message stands for. */
+  readonly messages?: { readonly contentType: string; toText(message: EventMessage): string };
   /** What an operator should know before configuring it; a sentence or two for the documentation. */
   readonly notes?: string;
-  /** The headers that carry a credential. */
-  authorize(credential: string, dialect: WireFormatId): Record<string, string>;
+  /** The headers that carry a credential; a promise where it has to be signed or exchanged first. May raise CredentialError. */
+  authorize(credential: string, dialect: WireFormatId, request: Outgoing): KeyHeaders | Promise<KeyHeaders>;
   readonly quirks?: { readonly [F in WireFormatId]?: Quirks };
   /** Where it is known. By default a stream that is closed ends with its charge, and a plain answer is charged whole. */
   readonly abort?: Aborting;

@@ -4,8 +4,10 @@
  */
 import type { ModelDefinition } from "../definition.ts";
 import { ANTHROPIC } from "./anthropic.ts";
+import { COHERE } from "./cohere.ts";
 import { DEEPSEEK } from "./deepseek.ts";
 import { GOOGLE } from "./google.ts";
+import { MINIMAX } from "./minimax.ts";
 import { MISTRAL } from "./mistral.ts";
 import { MOONSHOT } from "./moonshot.ts";
 import { OPEN_MODELS } from "./open-models.ts";
@@ -25,6 +27,8 @@ export const CURATED: readonly ModelDefinition[] = [
   ...XAI,
   ...MOONSHOT,
   ...ZAI,
+  ...MINIMAX,
+  ...COHERE,
   ...PERPLEXITY,
   ...OPEN_MODELS,
 ];

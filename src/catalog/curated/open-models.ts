@@ -71,6 +71,7 @@ export const OPEN_MODELS: readonly ModelDefinition[] = [
         price: cost(0.88, 0.88),
         limits: [SHORT, 8_192],
       },
+      { at: "novita", model: "meta-llama/llama-3.3-70b-instruct", price: cost(0.39, 0.39) },
     ],
   ),
   shared(
@@ -87,7 +88,21 @@ export const OPEN_MODELS: readonly ModelDefinition[] = [
         price: cost(0.2, 0.2),
         limits: [131_000, 16_384],
       },
+      {
+        at: "novita",
+        model: "meta-llama/llama-3.1-8b-instruct",
+        price: cost(0.05, 0.05),
+        limits: [16_384, 16_384],
+      },
     ],
+  ),
+  shared(
+    "qwen-2.5-72b",
+    "Qwen2.5 72B",
+    [32_000, 8_192],
+    CALLS,
+    ["qwen/qwen-2.5-72b-instruct"],
+    [{ at: "novita", model: "qwen/qwen-2.5-72b-instruct", price: cost(0.38, 0.4) }],
   ),
   shared(
     "gemma-4-31b",
@@ -157,16 +172,5 @@ export const OPEN_MODELS: readonly ModelDefinition[] = [
     CALLS,
     ["qwen/qwen3-coder-plus"],
     [{ at: "openrouter", model: "qwen/qwen3-coder-plus", price: { ...cost(0.65, 3.25, 0.13), cacheWrite: 0.8125 } }],
-  ),
-  shared(
-    "minimax-m3",
-    "MiniMax M3",
-    [512_000, 128_000],
-    LOOKS,
-    ["minimax/minimax-m3"],
-    [
-      { at: "fireworks", model: "accounts/fireworks/models/minimax-m3", price: cost(0.3, 1.2, 0.06), quirks: GPT_OSS },
-      { at: "openrouter", model: "minimax/minimax-m3", price: cost(0.3, 1.2, 0.06) },
-    ],
   ),
 ];
