@@ -9,6 +9,7 @@ import { type Authenticator, createAuthenticator } from "../identity/authenticat
 import { type Keys, openKeys } from "../identity/keys.ts";
 import { openWorkspaces, type Workspaces } from "../identity/workspaces.ts";
 import { type Books, openBooks } from "../ledger/books.ts";
+import { inTime } from "../ledger/purse.ts";
 import { openWallet, type Wallet } from "../ledger/wallet.ts";
 import type { RateLimiter } from "../limits/limiter.ts";
 import { createMemoryLimiter } from "../limits/memory.ts";
@@ -19,6 +20,8 @@ import { createRecorder, LINES, type Recorder } from "../usage/recorder.ts";
 import { replayJournal } from "../usage/replay.ts";
 
 const DRAIN_RECORDS_MS = 30_000;
+/** The longest that a call waits for its key: a database that is frozen closes no connection. */
+const KEY_WITHIN_MS = 5000;
 /** A node stops using what it had set aside long before others take it for dead. */
 const TRUST_PART = 3;
 
@@ -48,7 +51,8 @@ export async function openParts(config: Config, log: Log, database: Database): P
   const wallet = await openWallet({ books, nowMs, onError, timing });
   const keys = openKeys(sql, config.brand.keyPrefix);
   const terms = planTerms(config);
-  const authenticator = createAuthenticator({ find: keys.findByHash, nowMs: Date.now, terms });
+  const find = (hash: string) => inTime(keys.findByHash(hash), KEY_WITHIN_MS);
+  const authenticator = createAuthenticator({ find, nowMs: Date.now, terms });
   const journal = openJournal(folder.directory, () => LINES.node + wallet.nodeId);
   const recorder = createRecorder({
     sql,

@@ -24,7 +24,10 @@ export interface DatabaseSettings {
   /** PostgreSQL: the server ends a statement after this. The embedded engine cannot; its watchdog stands in. */
   statementTimeoutMs: number;
   log: DatabaseLog;
-  /** Silence of the store after which `ready()` says no (default 30 s); the embedded engine is given up after twice that. */
+  /**
+   * Silence of the store after which `ready()` says no (default 30 s, of PostgreSQL 10 s); the embedded engine is given up
+   * after twice that.
+   */
   watchdogMs?: number | undefined;
   /** Called once when the embedded store is lost for this process, which should then end: a new start recovers. */
   onFatal?: ((reason: string) => void) | undefined;
@@ -53,6 +56,8 @@ export interface Database {
 }
 
 const defaultWatchdogMs = 30_000;
+/** PostgreSQL: silence after which `ready()` says no. What nodes have set aside lasts about as long. */
+const serverSilenceMs = 10_000;
 const closeGraceSeconds = 5;
 const probeIntervalMs = 2_000;
 const connectTimeoutSeconds = 10;
@@ -154,7 +159,7 @@ const driverOptions = {
 
 /** Asks the server now and then, so that `ready()` can answer without waiting. */
 function probeServer(sql: SQL, settings: DatabaseSettings): { reason(): string | undefined; stop(): void } {
-  const watchdogMs = settings.watchdogMs ?? defaultWatchdogMs;
+  const watchdogMs = settings.watchdogMs ?? serverSilenceMs;
   let askedAt: number | undefined;
   let failure: string | undefined;
   const ask = async () => {
