@@ -86,7 +86,7 @@ async function runAll(database: Database, seeds: readonly number[], parent: stri
 eachDatabase((store) => {
   let database: Database;
   beforeAll(async () => {
-    database = await store.open({ poolSize: 8 });
+    database = await store.open({ poolSize: 4 });
     await migrate(database);
   }, 60_000);
 

@@ -97,6 +97,25 @@ function race(random: Random): Step {
   return { do: "race", first, second: pick(ON_NODE, random)(random, roll === 1 ? node : 1 - node) };
 }
 
+/** Calls of one key on both nodes at one moment, for more than there may be. */
+function rush(random: Random): Step {
+  const one = (): Step => {
+    const wanted = 100 + random(300);
+    return {
+      do: "hold",
+      node: random(2),
+      wanted,
+      least: wanted,
+      from: ["key"],
+      paidBy: "credit",
+      fault: "none",
+      after: 0,
+    };
+  };
+  const two = (): Step => ({ do: "race", first: one(), second: one() });
+  return { do: "race", first: two(), second: two() };
+}
+
 /** Weight and step. */
 const STEPS: readonly (readonly [number, (random: Random) => Step])[] = [
   [30, hold],
@@ -116,6 +135,7 @@ const STEPS: readonly (readonly [number, (random: Random) => Step])[] = [
   [3, (random) => ({ do: "give up", node: random(2) })],
   [2, () => ({ do: "next day" })],
   [14, race],
+  [4, rush],
 ];
 
 const WEIGHTS = STEPS.reduce((sum, [weight]) => sum + weight, 0);
@@ -133,8 +153,8 @@ function draw(random: Random): Step {
   return hold(random);
 }
 
-const MIN_STEPS = 6;
-const MAX_STEPS = 18;
+const MIN_STEPS = 5;
+const MAX_STEPS = 14;
 
 /** The sequence of a seed. It begins with a grant, else little would happen. */
 export function sequenceOf(seed: number): Step[] {

@@ -214,8 +214,13 @@ async function giveUp(world: World, process: Process): Promise<void> {
   process.wait(31_000);
   world.gaveUp = true;
   await sql`update nodes set heartbeat_at = now() - interval '2 hours' where id = ${nodeId}::uuid`;
-  await books.giveUp(HOUR_MS);
-  const [found] = await sql`select 1 from nodes where id = ${nodeId}::uuid`;
+  let found: unknown;
+  do {
+    // Whoever is just taking it for dead as well is not waited for, so it may have to be asked again.
+    await books.giveUp(HOUR_MS);
+    [found] =
+      await sql`select heartbeat_at < now() - interval '1 hour' as silent from nodes where id = ${nodeId}::uuid`;
+  } while ((found as { silent: boolean } | undefined)?.silent);
   process.isGivenUp = !found && process.wallet.nodeId === nodeId;
 }
 
