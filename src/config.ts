@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { buildConfig } from "./config/build.ts";
 import { crossCheck } from "./config/check.ts";
-import { buildProviders, findKeys, switchedOn } from "./config/keys.ts";
+import { buildProviders, findKeys, placeProviders, switchedOn } from "./config/keys.ts";
 import { describeIssues } from "./config/mistake.ts";
 import { fileSchema } from "./config/schema.ts";
 import { type Environment, readSource } from "./config/source.ts";
@@ -37,7 +37,7 @@ export class ConfigError extends Error {
 export function loadConfig(input: ConfigInput): Config {
   const { env, providerTypes, readFile = readTextFile } = input;
   const source = readSource(fileSchema, env, readFile);
-  const found = findKeys(env, providerTypes);
+  const found = findKeys(env, providerTypes, { tree: source.tree, readFile });
   const on = switchedOn(source.tree, found, providerTypes);
   const parsed = fileSchema.safeParse(source.tree);
   const issues = parsed.success ? [] : describeIssues(fileSchema, source.origin, parsed.error.issues);
@@ -49,7 +49,9 @@ export function loadConfig(input: ConfigInput): Config {
   ];
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
   const warnings = [...source.warnings, ...on.warnings];
-  return buildConfig(parsed.data, buildProviders(parsed.data, found, on.types), source.file, warnings);
+  const placed = placeProviders(buildProviders(parsed.data, found, on.types), env, providerTypes);
+  if (placed.mistakes.length > 0) throw new ConfigError(placed.mistakes);
+  return buildConfig(parsed.data, placed.providers, source.file, warnings);
 }
 
 /** The variables of this process: the only use of `process.env` in the program. */

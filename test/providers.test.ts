@@ -70,6 +70,7 @@ describe.skipIf(!present)(title("a provider's recordings"), () => {
         const taken = recordedOf(type, dialect).filter((one) => wasTaken(one) && !isElsewhere(one));
         if (taken.length === 0) continue;
         expect({ type: type.type, speaks: type.dialects }).toMatchObject({ speaks: expect.arrayContaining([dialect]) });
+        compared += type.address ? placed(type, dialect, taken) : 0;
         if (!type.baseUrl || isLocal(type)) continue;
         const base = new URL(type.baseUrl);
         for (const { file, host, request, model } of taken) {
@@ -151,6 +152,33 @@ describe.skipIf(!present)(title("a provider's recordings"), () => {
     ]);
   });
 });
+
+/** Compares where calls of a type with locations went with where its form puts them; how many there were. */
+function placed(type: ProviderType, dialect: DialectId, taken: readonly Recorded[]): number {
+  let compared = 0;
+  for (const { file, host, request, model } of taken) {
+    const called = new URL(`https://host${request?.path}`);
+    const location =
+      /\/locations\/([a-z0-9-]+)\//.exec(called.pathname)?.[1] ?? /\.([a-z0-9-]+)\.amazonaws/.exec(host ?? "")?.[1];
+    if (host === null || location === undefined) continue;
+    const stream = asObject(request?.body)?.stream === true || /stream/.test(called.pathname);
+    const path = type.forms?.[dialect]?.path({
+      path: DIALECTS[dialect].upstreamPath(model ?? "", stream),
+      model: model ?? "",
+      provider: { project: "PROJECT", location } as Provider,
+      credential: undefined,
+      isStreamed: () => stream,
+    });
+    const at = called.pathname.replace("/v1beta1/", "/v1/");
+    expect({ file, host, at }).toEqual({
+      file,
+      host: new URL(type.address?.(location) ?? "").host,
+      at: (path ?? "").replace(/\?.*/, ""),
+    });
+    compared += 1;
+  }
+  return compared;
+}
 
 const WISHES = { effort: "reasoning_effort", reasoning: "reasoning", thinking: "thinking" } as const;
 
@@ -292,6 +320,8 @@ describe("provider types", () => {
       "gemini-embeddings": "x-goog-api-key",
     };
     for (const type of TYPES) {
+      // Theirs are signed or exchanged: their own tests look at them.
+      if (type.keyFrom) continue;
       for (const dialect of type.dialects) {
         const name = CARRIERS[type.type] ?? OF_FORMAT[dialect] ?? "authorization";
         const value = name === "authorization" ? `Bearer ${key}` : key;
@@ -311,7 +341,8 @@ describe("provider types", () => {
       expect(PROVIDER_TYPES[type.type]).toBe(type);
       expect(type.type).toMatch(/^[a-z0-9-]{1,63}$/);
       expect(type.dialects.length).toBeGreaterThan(0);
-      for (const variable of type.keyVariables) expect(variable).toMatch(/^[A-Z][A-Z_]*_(API_KEY|TOKEN)$/);
+      if (!type.keyFrom)
+        for (const variable of type.keyVariables) expect(variable).toMatch(/^[A-Z][A-Z_]*_(API_KEY|TOKEN)$/);
       for (const dialect of Object.keys(type.quirks ?? {})) expect(type.dialects).toContain(dialect as DialectId);
     }
   });
@@ -327,6 +358,7 @@ describe("the curated list", () => {
       dialects: type.dialects,
       headers: {},
       timeouts: {},
+      location: type.location?.fallback,
     }),
   );
 

@@ -39,7 +39,9 @@ export function toProviders(config: Config, simulator: SimulatorServer | undefin
     return {
       id: provider.id,
       type,
-      baseUrl: inProcess ? `${simulator?.url}/v1` : (provider.baseUrl ?? type.baseUrl ?? ""),
+      baseUrl: inProcess
+        ? `${simulator?.url}/v1`
+        : (provider.baseUrl ?? type.baseUrl ?? type.address?.(provider.location ?? "") ?? ""),
       credentials: inProcess ? [SIMULATED] : provider.apiKeys,
       dialects: provider.dialects ?? type.dialects,
       headers: provider.headers,
@@ -47,6 +49,9 @@ export function toProviders(config: Config, simulator: SimulatorServer | undefin
       abort: provider.abort,
       region: provider.region,
       data: provider.data,
+      location: provider.location,
+      project: provider.project,
+      tokenUrl: provider.tokenUrl,
     };
   });
 }

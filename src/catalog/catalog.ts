@@ -78,7 +78,7 @@ function spread(
 ): EndpointDefinition[] {
   return endpoints.flatMap((endpoint) =>
     providers
-      .filter((provider) => provider.type.type === endpoint.provider)
+      .filter(({ type, location }) => type.type === endpoint.provider && (endpoint.location ?? location) === location)
       .map((provider) => ({
         ...endpoint,
         provider: provider.id,
@@ -182,7 +182,7 @@ function toModel(definition: ModelDefinition, input: CatalogInput, mistakes: str
     if (!provider) report(`no provider is configured with the id ${JSON.stringify(endpoint.provider)}`);
     const prices = pricesOf(endpoint, definition, input, report);
     if (!provider || !prices) return [];
-    const dialects = endpoint.dialects ?? defaultDialects(definition.maxOutput, provider.dialects);
+    const dialects = endpoint.dialects ?? defaultDialects(definition.maxOutput, spokenOf(provider, endpoint.model));
     return [
       {
         id: endpointId(provider.id, endpoint.model),
@@ -233,6 +233,13 @@ function placeOf(endpoint: EndpointDefinition, provider: Provider): Partial<Endp
     ...(quantization !== undefined && { quantization }),
     ...((trains ?? retains) !== undefined && { data }),
   };
+}
+
+/** The provider's formats that it serves this model in. */
+function spokenOf({ type, dialects }: Provider, model: string): readonly WireFormatId[] {
+  const served = type.dialectsOf?.(model);
+  const both = served ? dialects.filter((dialect) => served.includes(dialect)) : dialects;
+  return both.length > 0 ? both : dialects;
 }
 
 /**

@@ -58,6 +58,8 @@ export interface EndpointDefinition {
   weight?: number | undefined;
   /** Absent: the provider's. */
   region?: string | undefined;
+  /** In the curated list: only providers of this location are offered. */
+  location?: string | undefined;
   quantization?: string | undefined;
   /** Over the provider's, field by field. */
   data?: DataPolicy | undefined;

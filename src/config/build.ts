@@ -126,6 +126,9 @@ export function buildProvider(provider: ProviderSettings, apiKeys: readonly stri
     abort: provider.abort,
     region: provider.region,
     data: provider.data,
+    location: provider.location,
+    project: provider.project,
+    tokenUrl: provider.token_url,
   };
 }
 

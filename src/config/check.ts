@@ -61,7 +61,8 @@ function checkProviders(scope: Scope, report: Report): void {
       report([...path, "type"], problem + didYouMean(type, types));
       continue;
     }
-    const addressed = scope.providerTypes[type]?.baseUrl !== undefined || type === IN_PROCESS_TYPE;
+    const { baseUrl, address } = scope.providerTypes[type] ?? {};
+    const addressed = baseUrl !== undefined || address !== undefined || type === IN_PROCESS_TYPE;
     if (!addressed && provider.base_url === undefined) {
       report([...path, "base_url"], `is required for a provider of type ${type}.`);
     }

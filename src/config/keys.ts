@@ -6,7 +6,7 @@ import { asArray, asObject, asString, type JsonObject } from "../core/json.ts";
 import { buildProvider } from "./build.ts";
 import type { FileSettings } from "./schema.ts";
 import { type Environment, variable } from "./source.ts";
-import type { ProviderConfig, ProviderTypeFacts } from "./types.ts";
+import type { KeySource, ProviderConfig, ProviderTypeFacts } from "./types.ts";
 
 const MAX_KEYS = 100;
 
@@ -16,13 +16,28 @@ export interface FoundKeys {
   readonly mistakes: readonly string[];
 }
 
-/** Reads each type's key variable; several keys are separated by commas. */
-export function findKeys(env: Environment, types: Readonly<Record<string, ProviderTypeFacts>>): FoundKeys {
+/**
+ * Reads each type's key variable; several keys are separated by commas. Variables whose keys have to be put together belong
+ * to clouds, and many a machine has them for other ends: they are read for providers of the file only.
+ */
+export function findKeys(
+  env: Environment,
+  types: Readonly<Record<string, ProviderTypeFacts>>,
+  { tree, readFile }: { tree: JsonObject; readFile: (path: string) => string | undefined },
+): FoundKeys {
   const byType = new Map<string, { variable: string; keys: readonly string[] }>();
   const mistakes: string[] = [];
+  const source: KeySource = { variable: (name) => variable(env, name), readFile };
   for (const [type, facts] of Object.entries(types)) {
     const name = facts.keyVariables.find((candidate) => variable(env, candidate) !== undefined);
     if (name === undefined) continue;
+    if (facts.keyFrom) {
+      if (!wantsVariable(tree, type)) continue;
+      const key = facts.keyFrom(name, source);
+      if (key === undefined) mistakes.push(`${name}: holds no usable key, or one that lacks its other half.`);
+      else byType.set(type, { variable: name, keys: [key] });
+      continue;
+    }
     const parts = (variable(env, name) ?? "").split(",").map((part) => part.trim());
     const keys = [...new Set(parts.filter((part) => part !== ""))];
     byType.set(type, { variable: name, keys });
@@ -33,6 +48,11 @@ export function findKeys(env: Environment, types: Readonly<Record<string, Provid
     }
   }
   return { byType, mistakes };
+}
+
+function wantsVariable(tree: JsonObject, type: string): boolean {
+  const providers = asArray(tree.providers).map((provider) => asObject(provider) ?? {});
+  return providers.some((one) => one.type === type && one.api_keys === undefined && one.base_url === undefined);
 }
 
 /** The types that variables switch on: those that the file configures no provider of, and whose name is free as an id. */
@@ -68,4 +88,35 @@ export function buildProviders(settings: FileSettings, found: FoundKeys, types: 
     buildProvider({ id: type, type, headers: {}, timeouts: {}, abort: {} }, found.byType.get(type)?.keys ?? []),
   );
   return [...configured, ...added];
+}
+
+const SLUG = /^[a-z0-9-]{1,63}$/;
+
+/** The providers with their locations and projects, which variables and keys may name as well as the file. */
+export function placeProviders(
+  providers: readonly ProviderConfig[],
+  env: Environment,
+  types: Readonly<Record<string, ProviderTypeFacts>>,
+): { providers: ProviderConfig[]; mistakes: string[] } {
+  const mistakes: string[] = [];
+  const first = (names: readonly string[] = []) => names.map((name) => variable(env, name)).find(Boolean);
+  const placed = providers.map((provider) => {
+    const { location: where, projectVariables, projectOf } = types[provider.type] ?? {};
+    const need = (what: string, value: string | undefined, names: readonly string[]) => {
+      if (value !== undefined && SLUG.test(value)) return value;
+      mistakes.push(
+        `providers: ${provider.id}: needs a ${what} of a-z, 0-9 and -, by \`${what}\` or ${names.join(" or ")}.`,
+      );
+      return undefined;
+    };
+    const [key] = provider.apiKeys;
+    const location = provider.location ?? first(where?.variables) ?? where?.fallback;
+    const project = provider.project ?? first(projectVariables) ?? (key === undefined ? undefined : projectOf?.(key));
+    return {
+      ...provider,
+      location: where ? need("location", location, where.variables) : undefined,
+      project: projectVariables ? need("project", project, projectVariables) : undefined,
+    };
+  });
+  return { providers: placed, mistakes };
 }

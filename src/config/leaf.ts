@@ -2,7 +2,9 @@
  * The kinds of values a setting can have, each with the sentence that says what is allowed.
  * The schema is built from these at start; mistakes and the reference are worded with their sentences.
  */
+
 import { z } from "zod";
+import { asObject, tryParse } from "../core/json.ts";
 import { dollarsToNano, dollarsToPico, perMillionToPico } from "../core/money.ts";
 
 /** What is known of a setting besides its type. */
@@ -70,6 +72,15 @@ export function credential(minLength = 1) {
       .max(4096),
     sentence,
   );
+}
+
+const MAX_DOCUMENT = 16_384;
+
+/** A provider's key: what can stand in a header, or the JSON document that a cloud hands out. */
+export function providerKey() {
+  const fits = (value: string) =>
+    /^[\x21-\x7e]{1,4096}$/.test(value) || (value.length <= MAX_DOCUMENT && asObject(tryParse(value)) !== undefined);
+  return says(z.string().trim().refine(fits), "a key of printable characters without spaces, or a JSON document");
 }
 
 const MONEY = {

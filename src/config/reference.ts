@@ -60,13 +60,15 @@ function providerTable(providerTypes: Readonly<Record<string, ProviderTypeFacts>
   const rows = Object.entries(providerTypes).map(([type, facts]) => {
     const variables = facts.keyVariables.map((name) => `\`${name}\``).join(" or ");
     const required = type === IN_PROCESS_TYPE ? "in this process" : "required";
-    return `| \`${type}\` | ${variables} | ${facts.baseUrl === undefined ? required : `\`${facts.baseUrl}\``} |`;
+    const address = facts.baseUrl ?? facts.address?.("LOCATION");
+    return `| \`${type}\` | ${variables} | ${address === undefined ? required : `\`${address}\``} |`;
   });
   return `${[
     "## Provider types",
     "",
     "The variable alone switches a provider on, with the type as its id, unless the file configures one of that type.",
     "Several keys are separated by commas. A key from a variable is only ever sent to the type's own address.",
+    "Clouds, whose addresses have a location in them, are never switched on by a variable alone.",
     "",
     "| `type` | Key variable | `base_url` |",
     "|---|---|---|",

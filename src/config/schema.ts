@@ -17,6 +17,7 @@ import {
   group,
   list,
   matching,
+  providerKey,
   says,
   separated,
   setting,
@@ -135,7 +136,7 @@ const provider = group({
     { secret: true },
   ).optional(),
   api_keys: setting(
-    list(setting(credential(), "", { secret: true }), 100),
+    list(setting(providerKey(), "", { secret: true }), 100),
     "Its keys, of which this version calls with the first; without any and without `base_url`, those of the type's variable.",
     { secret: true },
   ).optional(),
@@ -163,6 +164,12 @@ const provider = group({
     "Where its calls are answered, for callers who ask for a region: `eu`, `us-east-1`.",
   ).optional(),
   data: dataPolicy(""),
+  location: setting(slug(), "Of a cloud: the location or region that is called, such as `us-east-1`.").optional(),
+  project: setting(slug(), "Of a cloud: the project that is billed, if not the key's own.").optional(),
+  token_url: setting(
+    url(["http", "https"], { plain: true }),
+    "Of a cloud: where keys are exchanged for tokens, if not at the type's usual address.",
+  ).optional(),
 });
 
 const endpoint = group({

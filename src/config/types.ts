@@ -25,7 +25,7 @@ export interface ProviderConfig {
   readonly type: string;
   /** `http` or `https`, without credentials, query, fragment or trailing slash. Named by the operator, so it may be private. */
   readonly baseUrl?: string;
-  /** Printable ASCII without spaces; empty for an upstream that needs none. */
+  /** Printable ASCII without spaces, or JSON documents; empty for an upstream that needs none. */
   readonly apiKeys: readonly string[];
   /** Absent: the type's own. */
   readonly dialects?: readonly WireFormatId[];
@@ -37,6 +37,10 @@ export interface ProviderConfig {
   readonly abort?: { readonly streamed?: OnAbort; readonly plain?: OnAbort };
   readonly region?: string;
   readonly data?: DataPolicy;
+  /** Of a cloud: `[a-z0-9-]{1,63}`, both. */
+  readonly location?: string;
+  readonly project?: string;
+  readonly tokenUrl?: string;
 }
 
 export const ON_ABORT = ["ends-charge", "charges"] as const;
@@ -239,10 +243,26 @@ export interface Config {
   readonly warnings: readonly string[];
 }
 
+/** Where a key comes from that is more than one variable's text. */
+export interface KeySource {
+  variable(name: string): string | undefined;
+  readFile(path: string): string | undefined;
+}
+
 /** What the configuration must know of a provider type; `providers/` holds the rest. */
 export interface ProviderTypeFacts {
   /** Environment variables that may hold its keys, the preferred one first. */
   readonly keyVariables: readonly string[];
   /** Absent: the file must name one, and a variable alone does not switch the type on. */
   readonly baseUrl?: string;
+  /** In its place: the address of a location. A variable alone does not switch such a type on either. */
+  address?(location: string): string;
+  /** Variables that name the location, and the location without any; absent where there are none. */
+  readonly location?: { readonly variables: readonly string[]; readonly fallback?: string };
+  /** Variables that name the project; absent where there are none. */
+  readonly projectVariables?: readonly string[];
+  /** The project that a key belongs to. */
+  projectOf?(key: string): string | undefined;
+  /** Makes a key of a variable, where that is more than its text. Undefined: something is missing or wrong. */
+  keyFrom?(variable: string, source: KeySource): string | undefined;
 }

@@ -1,3 +1,7 @@
+/**
+ * Forms of providers: paths, fields and headers that change around the same request.
+ * Beside the file that puts calls into them, on their way to the upstream.
+ */
 import { describe, expect, test } from "bun:test";
 import type { Candidate } from "../core/endpoint.ts";
 import { PROVIDER_TYPES } from "../providers/index.ts";

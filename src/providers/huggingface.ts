@@ -12,6 +12,8 @@ export const huggingface: ProviderType = {
   dialects: ["openai-chat"],
   notes: "Models are named in the file, with the provider after a colon where one is meant (`…:groq`).",
   authorize: bearer,
+  // OpenRouter documents that a closed stream is generated and charged to its end here.
+  abort: { streamed: "charges" },
   quirks: {
     "openai-chat": {
       // Recorded by that name.

@@ -29,6 +29,7 @@ import type { ProviderType } from "./provider.ts";
 import { sambanova } from "./sambanova.ts";
 import { simulated } from "./simulated.ts";
 import { together } from "./together.ts";
+import { vertex } from "./vertex.ts";
 import { vllm } from "./vllm.ts";
 import { xai } from "./xai.ts";
 import { zai } from "./zai.ts";
@@ -37,6 +38,7 @@ const MAKERS = [
   openai,
   anthropic,
   google,
+  vertex,
   azure,
   deepseek,
   mistral,

@@ -12,6 +12,8 @@ export const minimax: ProviderType = {
   dialects: ["anthropic-messages", "openai-chat"],
   notes: "For keys of mainland China set `base_url: https://api.minimaxi.com`.",
   authorize: byDialect,
+  // OpenRouter documents that a closed stream is generated and charged to its end here.
+  abort: { streamed: "charges" },
   forms: {
     "anthropic-messages": { path: ({ path }) => `/anthropic/v1${path}` },
     "openai-chat": { path: ({ path }) => `/v1${path}` },

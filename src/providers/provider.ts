@@ -86,8 +86,10 @@ export interface ProviderType {
   address?(location: string): string;
   /** Where the configuration names no location: the variables that do, and what holds without them. */
   readonly location?: { readonly variables: readonly string[]; readonly fallback?: string };
-  /** Variables that name the project that is billed. */
+  /** Variables that name the project that is billed, where calls need one. */
   readonly projectVariables?: readonly string[];
+  /** The project that a key belongs to. */
+  projectOf?(key: string): string | undefined;
   /** Environment variables that hold its key, in order of preference; the first that is set switches the provider on. */
   readonly keyVariables: readonly string[];
   /** Makes a key of one of these variables, where that is more than its text. Undefined: something is missing or wrong. */
@@ -130,6 +132,11 @@ export interface Provider {
   readonly region?: string | undefined;
   /** Before what is known of the type. */
   readonly data?: DataPolicy | undefined;
+  /** Of a cloud: `[a-z0-9-]{1,63}`, both. */
+  readonly location?: string | undefined;
+  readonly project?: string | undefined;
+  /** Where credentials are exchanged for tokens, if not at the type's usual address. */
+  readonly tokenUrl?: string | undefined;
 }
 
 /** Whether the provider stops charging when the connection of a call is closed: if not, the answer is paid for anyhow. */

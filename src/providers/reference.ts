@@ -10,7 +10,8 @@ const INTRODUCTION = `# Providers
 
 <!-- Generated from src/providers by \`npm run generate\`. Do not edit. -->
 
-A provider is switched on by its key variable alone, or by an entry in the file:
+A provider is switched on by its key variable alone (clouds, whose addresses have a location in them, are not), or by an
+entry in the file:
 
     providers:
       - { id: groq, type: groq }                          # the key from GROQ_API_KEY
@@ -19,6 +20,7 @@ A provider is switched on by its key variable alone, or by an entry in the file:
         type: azure
         base_url: https://RESOURCE.openai.azure.com/openai/v1
         api_keys: ["\${AZURE_OPENAI_API_KEY}"]
+      - { id: vertex, type: vertex, location: europe-west1 }  # the key from GOOGLE_APPLICATION_CREDENTIALS
 
 Curated models appear for the providers that are on. Where several of them serve the same open-weight model it is one
 model with several endpoints, each at its own price, and a call moves on to the next when one fails.
@@ -59,11 +61,12 @@ export function providerReference(types: Readonly<Record<string, ProviderType>>)
 }
 
 function row(type: ProviderType): string {
+  const address = type.baseUrl ?? type.address?.("LOCATION");
   const cells = [
     `\`${type.type}\``,
     type.name,
     type.keyVariables.map((name) => `\`${name}\``).join(" or "),
-    type.baseUrl ? `\`${type.baseUrl}\`` : "",
+    address === undefined ? "" : `\`${address}\``,
     type.dialects.map((dialect) => FORMATS[dialect] ?? dialect).join(", "),
     [type.notes, ...deviations(type)].filter((note) => note !== undefined).join(" "),
   ];

@@ -12,6 +12,8 @@ export const sambanova: ProviderType = {
   dialects: ["openai-chat", "openai-embeddings"],
   notes: "Models are named in the file.",
   authorize: bearer,
+  // OpenRouter documents that a closed stream is generated and charged to its end here.
+  abort: { streamed: "charges" },
   quirks: {
     // Nothing is recorded; all of this is documented.
     "openai-chat": { maxTokensField: "max_tokens", systemRole: "system" },

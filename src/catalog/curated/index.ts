@@ -4,6 +4,7 @@
  */
 import type { ModelDefinition } from "../definition.ts";
 import { ANTHROPIC } from "./anthropic.ts";
+import { withClouds } from "./clouds.ts";
 import { COHERE } from "./cohere.ts";
 import { DEEPSEEK } from "./deepseek.ts";
 import { GOOGLE } from "./google.ts";
@@ -21,7 +22,7 @@ export const MODELS_OF_FORMATS: readonly ModelDefinition[] = [...OPENAI, ...ANTH
 
 /** Every curated model. Its endpoints' `provider` is a provider type. */
 export const CURATED: readonly ModelDefinition[] = [
-  ...MODELS_OF_FORMATS,
+  ...withClouds(MODELS_OF_FORMATS),
   ...DEEPSEEK,
   ...MISTRAL,
   ...XAI,

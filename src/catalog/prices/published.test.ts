@@ -128,6 +128,7 @@ describe("the curated prices", () => {
     dialects: type.dialects,
     headers: {},
     timeouts: {},
+    location: type.location?.fallback,
   });
   const endpoints = listedEndpoints({
     definitions: [],
