@@ -13,6 +13,8 @@ export const alibaba: ProviderType = {
   notes:
     "For keys of mainland China set `base_url: https://dashscope.aliyuncs.com/compatible-mode/v1`. Models are named in the file.",
   authorize: bearer,
+  // OpenRouter documents that a closed stream is generated and charged to its end here.
+  abort: { streamed: "charges" },
   quirks: {
     "openai-chat": {
       // Documented; only replies are recorded.
