@@ -40,7 +40,7 @@ function admitWith(
   return admit(
     scope,
     principal(over),
-    model(candidates.map(({ endpoint }) => endpoint)),
+    [{ model: model(candidates.map(({ endpoint }) => endpoint)) }],
     candidates,
     asked,
     bytes,

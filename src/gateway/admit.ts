@@ -103,7 +103,7 @@ export interface Admission {
 /** The question of a call: what it is, who asks. */
 interface Asking {
   readonly principal: Principal;
-  readonly model: Model;
+  readonly models: readonly { readonly model: Model }[];
   readonly head: Head;
   readonly quotes: readonly Quote[];
   readonly nowMs: number;
@@ -117,13 +117,13 @@ interface Asking {
 export function admit(
   scope: AdmitScope,
   principal: Principal,
-  model: Model,
+  models: readonly { readonly model: Model }[],
   candidates: readonly Candidate[],
   head: Head,
   requestBytes: number,
 ): Admission | Promise<Admission> {
   const quotes = candidates.map((candidate) => quote(candidate, head, requestBytes));
-  const asking = { principal, model, head, quotes, nowMs: scope.clockMs() };
+  const asking = { principal, models, head, quotes, nowMs: scope.clockMs() };
   const full = dearestOf(quotes);
   const { includedPerDay, freePerDay } = principal.terms;
   if (principal.billing === "internal") return hold(scope, asking, full, "internal");
@@ -215,11 +215,16 @@ function countOf({ principal, nowMs }: Asking, paidBy: Payer, perDay: number): P
   };
 }
 
-/** The key's own cap on what one call of this model may cost. */
-function capOf({ principal, model }: Asking): Nano | undefined {
+/** The key's own cap on what one call may cost: the lowest among those of the models that may answer. */
+function capOf({ principal, models }: Asking): Nano | undefined {
   const caps = principal.modelCaps;
   if (!caps) return undefined;
-  return caps.find(({ glob }) => fits(glob, model.id) || model.aliases.some((alias) => fits(glob, alias)))?.capNano;
+  let lowest: Nano | undefined;
+  for (const { model } of models) {
+    const cap = caps.find(({ glob }) => fits(glob, model.id) || model.aliases.some((alias) => fits(glob, alias)));
+    if (cap && (lowest === undefined || cap.capNano < lowest)) lowest = cap.capNano;
+  }
+  return lowest;
 }
 
 function overCap(needed: Nano, cap: Nano): GatewayError {

@@ -2,7 +2,7 @@
  * Carries a call between two formats through the canon: decode the caller's request, encode it for the upstream,
  * decode the upstream's answer into events, encode those for the caller.
  */
-import type { Candidate } from "../core/endpoint.ts";
+import type { Candidate, Endpoint } from "../core/endpoint.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import type { SseFrame } from "../core/frame.ts";
 import { type Json, tryParse } from "../core/json.ts";
@@ -30,7 +30,7 @@ export function convert(inquiry: GenerationInquiry, candidate: Candidate<Dialect
     capabilities: endpoint.capabilities,
     quirks: endpoint.quirks[candidate.dialect] ?? {},
   });
-  const context = encodeContext(inquiry, request);
+  const context = encodeContext(inquiry, request, endpoint);
   return {
     path: "convert",
     upstreamPath: target.upstreamPath(endpoint.upstreamModel, inquiry.head.stream),
@@ -75,11 +75,15 @@ function joinLosses(first: readonly Loss[], second: readonly Loss[]): Loss[] {
 }
 
 /** What an encoder of answers to this caller may use; `request` is what was asked of the upstream in the caller's name. */
-export function encodeContext(inquiry: GenerationInquiry, request: CanonicalRequest): EncodeContext {
+export function encodeContext(
+  inquiry: GenerationInquiry,
+  request: CanonicalRequest,
+  { modelId }: Endpoint,
+): EncodeContext {
   return {
     id: inquiry.id,
     createdAt: inquiry.createdAt,
-    model: inquiry.shownModel,
+    model: modelId,
     request,
     wantsStreamUsage: inquiry.head.wantsStreamUsage,
   };

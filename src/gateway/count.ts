@@ -11,7 +11,7 @@ import { DIALECTS } from "../dialects/index.ts";
 import { parseBody, readBody } from "./body.ts";
 import type { Gateway, Visit } from "./gateway.ts";
 import { newRequestId } from "./gateway.ts";
-import { resolveModel } from "./model.ts";
+import { resolveModels } from "./model.ts";
 import { commonHeaders, refuse } from "./respond.ts";
 import { route } from "./route.ts";
 import { countTokens } from "./tokenizer.ts";
@@ -36,9 +36,18 @@ export async function count(gateway: Gateway, visit: Visit): Promise<Response> {
     visit.bodyRead();
     const body = counting.request(parseBody(bytes, gateway.limits));
     const head = dialect.peek(body, visit.path);
-    const model = resolveModel(gateway.catalog, head.model, principal);
+    const { wishes } = resolveModels(gateway.catalog, head, principal);
     const request = dialect.decodeRequest(withoutOwnFields(body, head.routing), visit.path);
-    const candidates = route(head, model, dialect.id, principal.providers);
+    const { candidates } = route({
+      head,
+      dialect: dialect.id,
+      models: wishes,
+      providers: principal.providers,
+      preferences: head.routing?.preferences,
+      health: gateway.health,
+      nowMs: gateway.nowMs(),
+      seed: 0,
+    });
     const tokens = (await ask(gateway, visit, candidates, request, id)) ?? (await estimate(request));
     return Response.json(counting.encode(tokens), { headers: commonHeaders(id) });
   } catch (thrown) {

@@ -53,7 +53,7 @@ function relay(inquiry: EmbeddingInquiry, candidate: Target): Translation {
       if (reply.vectors.every((vector) => isEncoded(vector, inquiry))) {
         return { output: bytes, events: eventsOf(reply, usage) };
       }
-      return write({ ...reply, usage }, inquiry);
+      return write({ ...reply, usage }, inquiry, candidate);
     },
   };
 }
@@ -77,7 +77,8 @@ function convert(inquiry: EmbeddingInquiry, candidate: Target): Translation {
         return failed(invalidReply(`${reply.vectors.length} embeddings for ${request.inputs.length} inputs`));
       }
       // The name that the caller knows the model by, not the upstream's.
-      return write({ ...reply, model: inquiry.shownModel, usage: usageOf(reply, inquiry) }, inquiry);
+      const { modelId } = candidate.endpoint;
+      return write({ ...reply, model: modelId, usage: usageOf(reply, inquiry) }, inquiry, candidate);
     },
   };
 }
@@ -87,7 +88,7 @@ function isEncoded(vector: Vector, inquiry: EmbeddingInquiry): boolean {
 }
 
 /** The reply in the caller's format and encoding. */
-function write(reply: EmbeddingReply & { usage: Usage }, inquiry: EmbeddingInquiry): Piece {
+function write(reply: EmbeddingReply & { usage: Usage }, inquiry: EmbeddingInquiry, { endpoint }: Target): Piece {
   const request = inquiry.canonical();
   const vectors: Vector[] = [];
   for (const vector of reply.vectors) {
@@ -95,7 +96,7 @@ function write(reply: EmbeddingReply & { usage: Usage }, inquiry: EmbeddingInqui
     if (!encoded) return failed(invalidReply("an embedding that is no list of numbers"));
     vectors.push(encoded);
   }
-  const body = inquiry.dialect.encodeReply({ ...reply, vectors }, { model: inquiry.shownModel, request });
+  const body = inquiry.dialect.encodeReply({ ...reply, vectors }, { model: endpoint.modelId, request });
   return { output: JSON.stringify(body), events: eventsOf(reply, reply.usage) };
 }
 

@@ -5,6 +5,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Principal } from "../core/call.ts";
 import { GatewayError } from "../core/error.ts";
+import { ALL_WELL, type HealthView } from "../core/health.ts";
 import type { Nano } from "../core/money.ts";
 import type { Framing, PathFacts } from "../dialects/dialect.ts";
 import type { AnyDialect } from "../dialects/index.ts";
@@ -18,6 +19,7 @@ import type { BodyLimits, BodyMemory } from "./body.ts";
 import { ABANDON_DEFAULTS, type AbandonSettings } from "./departure.ts";
 import { createPulse, type Pulse, type PumpSettings } from "./pump.ts";
 import type { Call } from "./settle.ts";
+import { createSticky, type Sticky } from "./sticky.ts";
 
 /** A request at a surface: what was found before its body was read. */
 export interface Visit {
@@ -52,6 +54,8 @@ export interface GatewaySettings {
   readonly ready: () => { ok: true } | { ok: false; reason: string };
   readonly logError: LogError;
   readonly logLoss: LogLoss;
+  /** How endpoints are doing, on the clock of `performance.now`; by default all are well. */
+  readonly health?: HealthView;
 }
 
 export interface Gateway {
@@ -63,6 +67,8 @@ export interface Gateway {
   readonly memory: BodyMemory;
   readonly attempting: Omit<AttemptScope, "signal" | "attempts" | "wasted">;
   readonly pulse: Pulse;
+  readonly health: HealthView;
+  readonly sticky: Sticky;
   /** Monotonic, for durations. */
   readonly nowMs: () => number;
   /** Milliseconds since 1970, for periods. */
@@ -97,6 +103,8 @@ export function createGateway(settings: GatewaySettings): Gateway {
       abandoned: { settings: settings.abandoning ?? ABANDON_DEFAULTS, count: 0 },
     },
     pulse: createPulse({ ...settings.pumping, nowMs, maxAbandonedBytes: limits.maxReplyBytes }),
+    health: settings.health ?? ALL_WELL,
+    sticky: createSticky({ nowMs }),
     nowMs,
     clockMs: Date.now,
     logError: settings.logError,

@@ -8,15 +8,15 @@ import type { JsonObject } from "../core/json.ts";
 import { nanoToDollars } from "../core/money.ts";
 import { UpstreamFault } from "../upstream/http.ts";
 import { admit } from "./admit.ts";
-import { attempt, CallerLeft } from "./attempt.ts";
+import { attempt, CallerLeft, type Served } from "./attempt.ts";
 import { parseBody, readBody } from "./body.ts";
+import { decide } from "./decide.ts";
 import type { Gateway, Visit } from "./gateway.ts";
 import { type Inquiry, inquire } from "./inquiry.ts";
 import { noPlace, takePlace } from "./limit.ts";
-import { resolveModel } from "./model.ts";
+import { resolveModels } from "./model.ts";
 import { pump } from "./pump.ts";
 import { answerHeaders, refuse } from "./respond.ts";
-import { route } from "./route.ts";
 import { type Call, CLIENT_CLOSED, noteAdmitted, type Outcome, settle } from "./settle.ts";
 
 /** Answers one model call. Never rejects. */
@@ -44,10 +44,10 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     const head = visit.dialect.peek(body, visit.path);
     call.modelRequested = head.model;
     call.streamed = head.stream;
-    const model = resolveModel(gateway.catalog, head.model, principal);
-    call.modelId = model.id;
-    const candidates = route(head, model, visit.dialect.id, call.principal.providers);
-    const admitting = admit(gateway, principal, model, candidates, head, bytes.length);
+    const models = resolveModels(gateway.catalog, head, principal);
+    call.modelId = models.wishes[0].model.id;
+    const { candidates, conversation } = decide(gateway, visit, principal, head, body, models);
+    const admitting = admit(gateway, principal, models.wishes, candidates, head, bytes.length);
     const { hold, outputLimit } = admitting instanceof Promise ? await admitting : admitting;
     call.hold = hold;
     noteAdmitted(call, principal, gateway.recorder);
@@ -59,22 +59,33 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
       attempts: call.attempts,
       wasted: call,
     });
+    noteServed(gateway, call, call.served, conversation);
     handedOver = true;
     return answer(gateway, inquiry, call, end, signal.aborted);
   } catch (thrown) {
     const cancelled = visit.request.signal.aborted || (thrown instanceof UpstreamFault && thrown.kind === "cancelled");
     const error = cancelled ? new GatewayError("upstream_unavailable", "The caller left.") : toGatewayError(thrown);
-    if (thrown instanceof CallerLeft) call.served = thrown.served;
+    if (thrown instanceof CallerLeft && thrown.served) {
+      call.served = thrown.served;
+      call.modelId = thrown.served.candidate.endpoint.modelId;
+    }
     if (!handedOver) end(cancelled ? { cancelled } : { cancelled, error });
     if (!cancelled) gateway.logError(call, error);
     return refuse(visit, call.id, error, call.rate);
   }
 }
 
+/** The model that answers may be another than the one that was asked for first, and its endpoint has the conversation now. */
+function noteServed(gateway: Gateway, call: Call, { candidate }: Served, conversation: number | undefined): void {
+  const { id, modelId } = candidate.endpoint;
+  call.modelId = modelId;
+  if (conversation !== undefined) gateway.sticky.keep(conversation, id);
+}
+
 /** The question, in the form in which attempts put it to upstreams. */
 function ask(
   { dialect, framing, request, path }: Visit,
-  { id, createdAt, modelId = "" }: Call,
+  { id, createdAt }: Call,
   body: JsonObject,
   head: Head,
   bytes: Uint8Array,
@@ -88,7 +99,6 @@ function ask(
     headers: request.headers,
     bytes,
     head,
-    shownModel: modelId,
     strict: request.headers.get("x-sluice-strict") === "true",
     outputLimit,
   };

@@ -22,8 +22,6 @@ interface Asked {
   readonly headers: Headers;
   readonly bytes: Uint8Array;
   readonly head: Head;
-  /** The model's name as the caller will see it in converted answers: the catalogue's id. */
-  readonly shownModel: string;
   /** The caller wants no answer rather than one to a request that lost something on the way. */
   readonly strict: boolean;
   /**

@@ -8,7 +8,7 @@ import { endpoint, model, principal } from "../../test/support/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { GatewayError } from "../core/error.ts";
 import { fits, within } from "../core/glob.ts";
-import { isOffered, mayCall, resolveModel } from "./model.ts";
+import { isOffered, mayCall, resolveModels } from "./model.ts";
 
 const gpt = model([endpoint()], { id: "gpt-4o", aliases: ["openai/gpt-4o"] });
 const catalog: Catalog = {
@@ -78,7 +78,7 @@ describe("which models a key may call", () => {
 describe("the model that a caller names", () => {
   function refusal(name: string, over: Parameters<typeof principal>[0] = {}): GatewayError {
     try {
-      resolveModel(catalog, name, principal(over));
+      resolveModels(catalog, { model: name }, principal(over));
     } catch (error) {
       return error as GatewayError;
     }
@@ -86,8 +86,8 @@ describe("the model that a caller names", () => {
   }
 
   test("is found by its id and by an alias", () => {
-    expect(resolveModel(catalog, "gpt-4o", principal())).toBe(gpt);
-    expect(resolveModel(catalog, "openai/gpt-4o", principal())).toBe(gpt);
+    expect(resolveModels(catalog, { model: "gpt-4o" }, principal()).wishes).toEqual([{ model: gpt }]);
+    expect(resolveModels(catalog, { model: "openai/gpt-4o" }, principal()).wishes).toEqual([{ model: gpt }]);
   });
 
   test("is not available when the catalogue lacks it", () => {

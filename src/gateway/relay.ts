@@ -2,7 +2,7 @@
  * Carries a call within one format: the caller's bytes go out with the model's name patched, the upstream's bytes come back untouched.
  * A copy of the stream runs through the same decoder as a conversion's, for metering; its failure never harms the caller's stream.
  */
-import type { Candidate, Quirks } from "../core/endpoint.ts";
+import type { Candidate, Endpoint, Quirks } from "../core/endpoint.ts";
 import { invalidRequest } from "../core/error.ts";
 import type { CanonicalEvent } from "../core/event.ts";
 import type { SseFrame } from "../core/frame.ts";
@@ -32,7 +32,7 @@ export function relay(inquiry: GenerationInquiry, candidate: Candidate<DialectId
     body: renamed(inquiry, edits) ?? patch(inquiry.bytes, edits),
     headers: dialectHeaders(inquiry, dialect),
     losses: target.maxOutputTokens !== undefined && head.maxOutputTokens !== undefined ? [LOWERED_LIMIT] : [],
-    stream: () => relayStream(inquiry, target.maxOutputTokens),
+    stream: () => relayStream(inquiry, candidate.endpoint, target.maxOutputTokens),
     whole(bytes) {
       const events = observe(() => dialect.decodeReply(parseReply(bytes), { id: inquiry.id }));
       return { output: bytes, events };
@@ -93,7 +93,7 @@ function observeFrame(meter: StreamDecoder, frame: SseFrame): readonly Canonical
  * Relays whole frames only: the tail of an unfinished one waits for the rest, so that a frame which must not reach the
  * caller (an upstream's raw error, a usage chunk nobody asked for) can still be left out.
  */
-function relayStream(inquiry: GenerationInquiry, limit: number | undefined): ReplyStream {
+function relayStream(inquiry: GenerationInquiry, endpoint: Endpoint, limit: number | undefined): ReplyStream {
   const { dialect } = inquiry;
   const dropUsage = !inquiry.head.wantsStreamUsage;
   const parser = createSseParser({});
@@ -117,7 +117,7 @@ function relayStream(inquiry: GenerationInquiry, limit: number | undefined): Rep
       }
     }
     if (wasWhole) return { output: "", events };
-    if (meter.isWhole()) return { output: asStream(inquiry, limit, events), events };
+    if (meter.isWhole()) return { output: asStream(inquiry, endpoint, limit, events), events };
     return { output: dropped ? rewrite(ready, (index) => !dropped.has(index)) : ready, events };
   }
 
@@ -150,9 +150,14 @@ function relayStream(inquiry: GenerationInquiry, limit: number | undefined): Rep
 }
 
 /** A whole reply that came in place of a stream, as the stream that the caller's client waits for. */
-function asStream(inquiry: GenerationInquiry, limit: number | undefined, events: readonly CanonicalEvent[]): string {
+function asStream(
+  inquiry: GenerationInquiry,
+  endpoint: Endpoint,
+  limit: number | undefined,
+  events: readonly CanonicalEvent[],
+): string {
   const request = limit === undefined ? inquiry.canonical() : lowered(inquiry.canonical(), limit).request;
-  const encoder = inquiry.dialect.streamEncoder(encodeContext(inquiry, request), inquiry.framing);
+  const encoder = inquiry.dialect.streamEncoder(encodeContext(inquiry, request, endpoint), inquiry.framing);
   return encodeAll(events, encoder) + encoder.end();
 }
 

@@ -111,7 +111,6 @@ export function inquiryIn(dialectId: DialectId, options: InquiryOptions = {}): G
       headers: new Headers(options.headers),
       bytes: new TextEncoder().encode(JSON.stringify(body)),
       head: dialect.peek(body, path),
-      shownModel: "m",
       strict: options.strict ?? false,
     },
     body,
@@ -134,7 +133,6 @@ export function embeddingInquiry(
     headers: new Headers(),
     bytes: new TextEncoder().encode(JSON.stringify(body)),
     head: dialect.peek(body, path),
-    shownModel: "m",
     strict: false,
   };
   return inquire(facts, body, path) as EmbeddingInquiry;

@@ -130,6 +130,9 @@ export function createPriceBook(settings: PriceBookSettings): PriceBook {
       get models() {
         return inForce.catalog.models;
       },
+      get auto() {
+        return inForce.catalog.auto;
+      },
     },
     async diff(wish) {
       const at = wish.at ?? settings.now();
