@@ -169,7 +169,9 @@ export class Purse {
   withdrawIdle(): bigint {
     const idle = this.#free();
     const [head] = this.#waiters;
-    if (idle > 0n && (!head || idle < head.least)) {
+    // A question under way counts on what is idle.
+    const isTooLittle = head !== undefined && idle < head.least && this.#unanswered === 0;
+    if (idle > 0n && (!head || isTooLittle)) {
       this.#putAside();
       this.#slice = MIN_SLICE;
     }
