@@ -139,11 +139,8 @@ export async function correctBooks(parts: Parts, transaction: Transaction, payme
   const { reversal, disputed } = await readReversal(transaction, payment, parts.settings.disputes.reverse);
   if (disputed && !payment.disputed) await warnOfDispute(parts, transaction, payment);
   const corrections = await postCorrections(parts, transaction, payment, reversal);
-  if (corrections === payment.corrections && disputed === payment.disputed && payment.creditedAt !== null) return;
-  await transaction.orm
-    .update(payments)
-    .set({ ...reversal, disputed, corrections, creditedAt: payment.creditedAt ?? parts.now() })
-    .where(eq(payments.id, payment.id));
+  const found = { ...reversal, disputed, corrections, creditedAt: payment.creditedAt ?? parts.now() };
+  await transaction.orm.update(payments).set(found).where(eq(payments.id, payment.id));
 }
 
 /** Posts the way from the reversal that the books know to the one that was found. Returns the number of the last correction. */

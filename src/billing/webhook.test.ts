@@ -171,6 +171,19 @@ eachDatabase((store) => {
     await sound();
   });
 
+  test("more events at once than it applies are asked to come again, and then have their effect", async () => {
+    const { deliverOnce, deliver, completed, balance, stored, sound } = await pending();
+    const others = Array.from({ length: 99 }, () => altered(completed, {}, { type: "product.created" }));
+    const answers = await Promise.all([...others, completed].map((event) => deliverOnce(event)));
+    const busy = answers.filter(({ outcome }) => outcome === "busy");
+    expect(busy.length).toBeGreaterThan(0);
+    expect(busy.every(({ status }) => status === 503)).toBe(true);
+    for (const event of [...others, completed]) expect((await deliver(event)).status).toBe(200);
+    expect(await stored(completed)).toMatchObject({ outcome: "applied" });
+    expect(await balance()).toBe("10");
+    await sound();
+  });
+
   test("events of another API version are taken, with one warning", async () => {
     const { deliver, completed, log, balance } = await pending();
     for (const api_version of ["2020-08-27", "2020-08-27", "2020-08-27"])

@@ -46,6 +46,8 @@ const PLANS = [
   { id: "team", priceNano: dollarsToNano(60), priceAnnualNano: dollarsToNano(600) },
 ];
 
+const MAX_DELIVERIES = 2000;
+
 /** Opens everything. `log` holds what was logged, by level. */
 export async function openRig(database: Database, options: RigOptions = {}) {
   const stripe = options.stripe ?? startStripe();
@@ -59,12 +61,20 @@ export async function openRig(database: Database, options: RigOptions = {}) {
     return (await openWorkspaces(database.sql, books).create(workspace)).id;
   };
   const workspaceId = await makeWorkspace();
-  /** Gives an event to the webhook; answers the status and what became of it. */
-  const deliver = async (event: Stripe.Event, signing?: { secret?: string; age?: number }) => {
+  /** Gives an event to the webhook once; answers the status and what became of it. */
+  const deliverOnce = async (event: Stripe.Event, signing?: { secret?: string; age?: number }) => {
     const response = await billing.webhook?.(await stripe.sign(event, signing));
     if (!response) throw new Error("there is no webhook");
     const body = (await response.json()) as { outcome?: string; error?: string };
     return { status: response.status, outcome: body.outcome ?? body.error };
+  };
+  /** As Stripe does: comes again while the webhook is busy. */
+  const deliver: typeof deliverOnce = async (event, signing) => {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await deliverOnce(event, signing);
+      if (answer.outcome !== "busy" || attempt === MAX_DELIVERIES) return answer;
+      await Bun.sleep(5 + (attempt % 7));
+    }
   };
   return {
     billing,
@@ -77,6 +87,7 @@ export async function openRig(database: Database, options: RigOptions = {}) {
     workspaceId,
     makeWorkspace,
     deliver,
+    deliverOnce,
     /** Delivers what was emitted since the last call, in that order. */
     deliverNew: async () => {
       const events = stripe.state.events.splice(0);
