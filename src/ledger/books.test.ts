@@ -113,6 +113,22 @@ eachDatabase((store) => {
     });
   });
 
+  test("what a refund took too much of can't be taken again by anything else, and is made good by leases that come back", async () => {
+    const { books, grant, nodeId, wish, account, workspace, balanced } = await setUp(1000n);
+    await books.take(nodeId, wish(900n));
+    await books.post(grant(-400n, { kind: "refund", overdraw: true }));
+    expect(await books.balance(workspace.id)).toMatchObject({ balanceNano: nano(600n), overdrawn: true });
+    expect(await books.beat(nodeId)).toEqual([account]);
+    const error = await books.post(grant(-1n, { kind: "adjustment" })).catch((thrown: unknown) => thrown);
+    expect((error as LedgerError).reason).toBe("overspent");
+    await books.giveBack(nodeId, new Map([[account, 900n]]));
+    expect(await books.balance(workspace.id)).toMatchObject({ balanceNano: nano(600n), overdrawn: false });
+    const more = await books.post(grant(-601n, { kind: "adjustment" })).catch((thrown: unknown) => thrown);
+    expect((more as LedgerError).reason).toBe("overspent");
+    await books.post(grant(-600n, { kind: "adjustment" }));
+    await balanced();
+  });
+
   test("entries and transactions can neither be changed nor removed", async () => {
     const { sql } = await setUp();
     for (const statement of [
@@ -178,6 +194,19 @@ eachDatabase((store) => {
       await balanced();
     });
 
+    test("comes back once for each number of its node, and can be looked up", async () => {
+      const { books, nodeId, wish, account, state, balanced } = await setUp(1000n);
+      await books.take(nodeId, wish(600n));
+      await books.giveBack(nodeId, new Map([[account, 100n]]), 1);
+      await books.giveBack(nodeId, new Map([[account, 100n]]), 1);
+      expect(await state()).toEqual([nano(1000n), nano(500n)]);
+      await books.giveBack(nodeId, new Map([[account, 100n]]), 2);
+      expect(await books.leases(nodeId, [account, "none"])).toEqual(new Map([[account, 400n]]));
+      await books.giveBack(crypto.randomUUID(), new Map([[account, 100n]]), 1);
+      expect(await state()).toEqual([nano(1000n), nano(400n)]);
+      await balanced();
+    });
+
     test("that another node lacks is asked back for", async () => {
       const { books, nodeId, wish, account } = await setUp(1000n);
       const other = crypto.randomUUID();
@@ -212,6 +241,25 @@ eachDatabase((store) => {
       expect((await books.take(nodeId, wish(60n, 120n))).granted).toBe(60n);
       expect((await books.take(nodeId, wish(1n, 50n))).granted).toBe(0n);
       await balanced();
+    });
+
+    test("of a purse that is opened again counts what was used beside it, and never less than before", async () => {
+      const { sql, books, nodeId, workspace } = await setUp();
+      const keyId = crypto.randomUUID();
+      const purse = `key:${keyId}:all`;
+      const left = async () =>
+        (await books.take(nodeId, { purse, limit: 100n, needed: 1000n, least: 1000n, extra: 0n })).available;
+      await sql`
+        insert into api_keys (id, workspace_id, hash, label, name, used_nano)
+        values (${keyId}::uuid, ${workspace.id}::uuid, ${keyId}, 'k', 'k', 30)`;
+      await books.openPurse(purse, { keyId });
+      expect(await left()).toBe(70n);
+      await sql`update api_keys set used_nano = 50 where id = ${keyId}::uuid`;
+      await books.openPurse(purse, { keyId });
+      expect(await left()).toBe(50n);
+      await sql`update api_keys set used_nano = 20 where id = ${keyId}::uuid`;
+      await books.openPurse(purse, { keyId });
+      expect(await left()).toBe(50n);
     });
   });
 });

@@ -126,6 +126,20 @@ eachDatabase((store) => {
     expect((await books.check()).problems).toEqual([]);
   });
 
+  test("a call that outlived the node its money was leased to is booked in that node's name", async () => {
+    const { books, of, run, start, state } = await setUp();
+    const old = await run(400n);
+    old.kill();
+    const { nodeId, recorder, kill } = await run(600n);
+    recorder.push(of({ costNano: nano(400n) }), undefined, { nodeId: old.nodeId, written() {} });
+    recorder.push(of({ costNano: nano(300n) }), undefined, { nodeId, written() {} });
+    kill();
+    // All is leased: in another node's name the first one would be a loss.
+    expect((await start()).nodes.toSorted()).toEqual([old.nodeId, nodeId].toSorted());
+    expect(await state()).toEqual([nano(300n), nano(0n)]);
+    expect((await books.check()).problems).toEqual([]);
+  });
+
   test("a file that is not a journal's stops nothing", async () => {
     const { of, run, start, state } = await setUp();
     const { recorder, nodeId, kill, directory } = await run(600n);
