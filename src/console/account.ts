@@ -57,6 +57,7 @@ export function generationEntry(record: CallRecord): JsonObject {
     generation_time: record.durationMs,
     attempts: record.attempts as unknown as Json,
     losses: record.losses as unknown as Json,
+    routing: (record.routing ?? null) as unknown as Json,
     user_agent: record.client ?? null,
     workspace_id: record.workspaceId,
   };

@@ -79,6 +79,18 @@ export interface AttemptRecord {
   reason?: string;
 }
 
+/** How routing decided, where it had to: somebody was left out, or the caller wished for something. Bounded. */
+export interface RoutingRecord {
+  /** In the order in which they were to be tried. Lower scores are better among equals. */
+  candidates: { endpoint: string; score: number }[];
+  /** The ids of endpoints, or names of models that the caller could not have, each with the reason. */
+  excluded: { endpoint: string; reason: string }[];
+  /** The names of the preferences that were used. */
+  wishes: string[];
+  /** How many candidates and others are not listed. */
+  more?: number;
+}
+
 /** A finished call, as stored. Durations in milliseconds, money in nano-dollars. */
 export interface CallRecord {
   id: string;
@@ -120,6 +132,7 @@ export interface CallRecord {
   durationMs: number;
   attempts: AttemptRecord[];
   losses: Loss[];
+  routing?: RoutingRecord;
   client?: string;
   cancelled: boolean;
 }

@@ -335,6 +335,7 @@ create table requests (
   provider_cost_nano bigint not null default 0,
   clamped boolean not null default false,
   settlement_id uuid,
+  routing jsonb,
   constraint requests_outcome_check CHECK ((outcome = ANY (ARRAY['posted'::text, 'voided'::text, 'expired'::text, 'refused'::text]))),
   constraint requests_paid_by_check CHECK ((paid_by = ANY (ARRAY['credit'::text, 'allowance'::text, 'free'::text, 'internal'::text, 'none'::text]))),
   constraint requests_path_check CHECK ((path = ANY (ARRAY['relay'::text, 'convert'::text]))),

@@ -119,6 +119,7 @@ export const requests = pgTable(
     providerCostNano: nano("provider_cost_nano").notNull().default(0n),
     clamped: boolean("clamped").notNull().default(false),
     settlementId: uuid("settlement_id"),
+    routing: jsonb("routing"),
   },
   (table) => [
     index("requests_by_workspace").on(table.workspaceId, table.createdAt.desc()),

@@ -6,11 +6,12 @@ import type { Principal } from "../core/call.ts";
 import type { Head } from "../core/head.ts";
 import type { HealthView } from "../core/health.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { WireFormatId } from "../core/operation.ts";
 import { withoutOwnFields } from "../core/preferences.ts";
 import type { Visit } from "./gateway.ts";
 import type { ModelWish, ModelWishes } from "./model.ts";
-import { type RouteDecision, route } from "./route.ts";
+import { NoRoute, type RouteDecision, route } from "./route.ts";
+import { routingRecord } from "./routing-record.ts";
+import type { Call } from "./settle.ts";
 import { conversationOf, type Sticky } from "./sticky.ts";
 
 /** What decisions need of the gateway. */
@@ -21,42 +22,54 @@ export interface DecideScope {
   readonly nowMs: () => number;
 }
 
-/** A decision, and the conversation to be remembered with the endpoint that serves it. */
-export interface Decided<F extends WireFormatId = WireFormatId> extends RouteDecision<F> {
+/** What was decided, and the conversation to be remembered with the endpoint that serves it. */
+export interface Decided {
+  readonly candidates: RouteDecision["candidates"];
   readonly conversation: number | undefined;
 }
 
 const BITS = 2 ** 32;
 
-/** Decides who may serve the request. Throws what `route` throws, and `invalid_request` where all parameters must be read first. */
+/**
+ * Decides who may serve the request, and notes on the call why, where that needs an explanation. Throws what `route`
+ * throws, and `invalid_request` where all parameters must be read first.
+ */
 export function decide(
   scope: DecideScope,
   visit: Visit,
-  principal: Principal,
+  call: Pick<Call, "routing">,
+  { keyId, providers }: Principal,
   head: Head,
   body: JsonObject,
-  { wishes }: ModelWishes,
+  models: ModelWishes,
 ): Decided {
-  const [{ model }] = wishes;
+  const { wishes } = models;
   const preferences = head.routing?.preferences;
   // Where there is nothing to choose nothing needs to be told apart.
   const conversation = hasChoice(wishes)
-    ? conversationOf(principal.keyId, model.id, head, visit.request.headers, body)
+    ? conversationOf(keyId, wishes[0].model.id, head, visit.request.headers, body)
     : undefined;
-  const decision = route({
-    head,
-    dialect: visit.dialect.id,
-    models: wishes,
-    providers: principal.providers,
-    preferences,
-    parameters: preferences?.requireParameters ? parametersOf(visit, head, body) : undefined,
-    health: scope.health,
-    nowMs: scope.nowMs(),
-    seed: conversation === undefined ? Math.floor(Math.random() * BITS) : conversation % BITS,
-    remembered: conversation === undefined ? undefined : scope.sticky.remembered(conversation),
-    maxAttempts: scope.limits.maxAttempts,
-  });
-  return { ...decision, conversation };
+  try {
+    const { candidates, scores, excluded } = route({
+      head,
+      dialect: visit.dialect.id,
+      models: wishes,
+      providers,
+      preferences,
+      parameters: preferences?.requireParameters ? parametersOf(visit, head, body) : undefined,
+      health: scope.health,
+      nowMs: scope.nowMs(),
+      seed: conversation === undefined ? Math.floor(Math.random() * BITS) : conversation % BITS,
+      remembered: conversation === undefined ? undefined : scope.sticky.remembered(conversation),
+      maxAttempts: scope.limits.maxAttempts,
+    });
+    call.routing = routingRecord({ candidates, scores, excluded, preferences, models });
+    return { candidates, conversation };
+  } catch (error) {
+    if (error instanceof NoRoute)
+      call.routing = routingRecord({ candidates: [], scores: [], excluded: error.excluded, preferences, models });
+    throw error;
+  }
 }
 
 function hasChoice(wishes: readonly ModelWish[]): boolean {

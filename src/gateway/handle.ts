@@ -46,7 +46,7 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     call.streamed = head.stream;
     const models = resolveModels(gateway.catalog, head, principal);
     call.modelId = models.wishes[0].model.id;
-    const { candidates, conversation } = decide(gateway, visit, principal, head, body, models);
+    const { candidates, conversation } = decide(gateway, visit, call, principal, head, body, models);
     const admitting = admit(gateway, principal, models.wishes, candidates, head, bytes.length);
     const { hold, outputLimit } = admitting instanceof Promise ? await admitting : admitting;
     call.hold = hold;

@@ -44,6 +44,20 @@ export interface RouteDecision<F extends WireFormatId = WireFormatId> {
   readonly excluded: readonly Exclusion[];
 }
 
+/** Nobody is left who may serve the request; `excluded` says why of each. */
+export class NoRoute extends GatewayError {
+  readonly excluded: readonly Exclusion[];
+
+  constructor(error: GatewayError, excluded: readonly Exclusion[]) {
+    const { param, retryAfterMs } = error;
+    super(error.code, error.message, {
+      ...(param !== undefined && { param }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
+    this.excluded = excluded;
+  }
+}
+
 /**
  * The endpoints that can serve this request, best first. Left out are, in this order: those that the key may not use, that
  * lack an ability the request needs, that do not promise the privacy or fit the preferences that the caller asks for, and
@@ -67,7 +81,7 @@ export function route(ask: RouteAsk): RouteDecision {
       scores.push(score);
     }
   }
-  if (candidates.length === 0) throw noneFor(ask, excluded);
+  if (candidates.length === 0) throw new NoRoute(noneFor(ask, excluded), excluded);
   return { candidates, scores, excluded };
 }
 

@@ -2,7 +2,7 @@
  * Ends a call: usage becomes a price, the hold is posted or voided, the usage record is written.
  * Runs exactly once for every call that was admitted, whatever happened to it; nothing else posts a hold.
  */
-import type { AttemptRecord, CallRecord, Principal } from "../core/call.ts";
+import type { AttemptRecord, CallRecord, Principal, RoutingRecord } from "../core/call.ts";
 import type { GatewayError } from "../core/error.ts";
 import type { FinishReason } from "../core/event.ts";
 import { cost, type Nano, nano, ZERO } from "../core/money.ts";
@@ -32,6 +32,8 @@ export interface Call {
   /** In the journal since before the first upstream byte. */
   note?: OpenNote;
   served?: Served;
+  /** How routing decided, where that needs an explanation. */
+  routing?: RoutingRecord | undefined;
   /** Failed tries that a provider charged for all the same. */
   wasted?: Charged[];
 }
@@ -128,6 +130,7 @@ function recordOf(call: Call, principal: Principal, usage: Usage, bill: Bill): C
     durationMs: 0,
     attempts: call.attempts,
     losses: served ? [...served.translation.losses] : [],
+    routing: call.routing,
     client: call.client,
     cancelled: false,
   };

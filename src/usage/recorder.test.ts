@@ -315,6 +315,12 @@ eachDatabase((store) => {
         cancelled: true,
         streamed: true,
         path: "convert",
+        routing: {
+          candidates: [{ endpoint: "p/up", score: 0.1235 }],
+          excluded: [{ endpoint: 'q"\\', reason: "cannot do images" }],
+          wishes: ["sort"],
+          more: 3,
+        },
         costNano: nano(123_456n),
       });
       recorder.push(whole);

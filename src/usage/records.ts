@@ -23,7 +23,7 @@ export async function findRecord(
   const queued = recorder.pending(id);
   if (queued) return queued.workspaceId === workspaceId ? queued : undefined;
   const rows = (await sql`
-    select *, attempts::text as attempts, losses::text as losses from requests
+    select *, attempts::text as attempts, losses::text as losses, routing::text as routing from requests
     where id = ${id} and workspace_id = ${workspaceId}::uuid`) as Row[];
   return rows[0] && toRecord(rows[0]);
 }
@@ -75,6 +75,7 @@ function toRecord(row: Row): CallRecord {
     durationMs: Number(row.duration_ms),
     attempts: JSON.parse(row.attempts as string) as CallRecord["attempts"],
     losses: JSON.parse(row.losses as string) as CallRecord["losses"],
+    ...(row.routing !== null && { routing: JSON.parse(row.routing as string) as CallRecord["routing"] }),
     client: text("client"),
     cancelled: row.cancelled as boolean,
   };

@@ -74,6 +74,12 @@ function tame(attempt: CallRecord["attempts"][number]) {
   return { ...attempt, reason: plain(attempt.reason), endpoint: plain(attempt.endpoint) };
 }
 
+/** Names in it are the caller's own. */
+function routingText({ excluded, ...others }: NonNullable<CallRecord["routing"]>): string {
+  const told = excluded.map(({ endpoint, reason }) => ({ endpoint: plain(endpoint), reason: plain(reason) }));
+  return JSON.stringify({ ...others, excluded: told });
+}
+
 /** What a count is called in a row. */
 const COUNTS = [
   ["input", "tokens_input"],
@@ -106,6 +112,7 @@ export function rowText(shape: number, served: string, record: CallRecord): stri
   if (record.holdNano !== 0n) text += `,"hold_nano":${money(record.holdNano)}`;
   if (record.lossNano !== 0n) text += `,"loss_nano":${money(record.lossNano)}`;
   if (record.providerCostNano !== 0n) text += `,"provider_cost_nano":${money(record.providerCostNano)}`;
+  if (record.routing) text += `,"routing":${routingText(record.routing)}`;
   if (record.attempts.length === 0) return `${text}}`;
   if (isServedAtOnce(record)) return `${text},"attempts":${served}${integer(record.attempts[0]!.durationMs)}}]}`;
   return `${text},"attempts":${JSON.stringify(record.attempts.map(tame))}}`;
@@ -159,6 +166,7 @@ const ROW: Readonly<Record<string, string>> = {
   first_token_ms: "integer",
   duration_ms: "integer",
   attempts: "jsonb",
+  routing: "jsonb",
 };
 
 const columns = (types: Readonly<Record<string, string>>) =>

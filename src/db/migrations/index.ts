@@ -7,6 +7,7 @@ import ledger from "./0002_ledger.sql" with { type: "text" };
 import keys from "./0003_keys.sql" with { type: "text" };
 import billing from "./0004_billing.sql" with { type: "text" };
 import credits from "./0005_credits.sql" with { type: "text" };
+import routing from "./0006_routing.sql" with { type: "text" };
 
 /** One step of the schema. */
 export interface Migration {
@@ -23,4 +24,5 @@ export const migrations: readonly Migration[] = [
   { id: 3, name: "keys", sql: keys },
   { id: 4, name: "billing", sql: billing },
   { id: 5, name: "credits", sql: credits },
+  { id: 6, name: "routing", sql: routing },
 ];
