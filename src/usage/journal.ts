@@ -142,37 +142,78 @@ const CARRY_ABOVE = 8;
  * it is written again when it changes. Throws `JournalFull` on a full disk.
  */
 export function openJournal(directory: string, heading: () => string, segmentBytes = SEGMENT_BYTES): Journal {
-  let number = 0;
-  let current: Segment | undefined;
-  const resting: Segment[] = [];
-  const busy = new Set<Segment>();
+  return new SegmentedJournal(directory, heading, segmentBytes);
+}
 
-  function begin(): Segment {
-    const segment = resting.pop() ?? create();
+class SegmentedJournal implements Journal {
+  readonly #directory: string;
+  readonly #heading: () => string;
+  readonly #segmentBytes: number;
+  readonly #resting: Segment[] = [];
+  readonly #busy = new Set<Segment>();
+  #number = 0;
+  #current: Segment;
+
+  constructor(directory: string, heading: () => string, segmentBytes: number) {
+    this.#directory = directory;
+    this.#heading = heading;
+    this.#segmentBytes = segmentBytes;
+    // At once, so that a start after this process finds the node that it was.
+    this.#current = this.#begin();
+  }
+
+  note(line: string, shape: Shape): Note {
+    const before = this.#current;
+    const note = { line, shape, heading: this.#heading() } as KeptNote;
+    note.segment = this.#put(note);
+    note.segment.open.add(note);
+    if (this.#current !== before && this.#busy.size > CARRY_ABOVE) this.#carry();
+    return note;
+  }
+
+  done(note: Note): void {
+    const { segment } = note as KeptNote;
+    segment.open.delete(note);
+    if (segment.open.size === 0 && segment !== this.#current) this.#rest(segment);
+  }
+
+  full(): boolean {
+    if (this.#busy.size < MAX_SEGMENTS || this.#resting.length > 0) return false;
+    return this.#current.written > this.#segmentBytes / 2;
+  }
+
+  close(): void {
+    for (const segment of [...this.#busy, ...this.#resting]) {
+      if (segment.open.size === 0) rmSync(segment.path, { force: true });
+    }
+  }
+
+  #begin(): Segment {
+    const segment = this.#resting.pop() ?? this.#create();
     segment.map.fill(0, 0, segment.written);
     segment.written = 0;
     segment.shapes.clear();
-    segment.heading = heading();
+    segment.heading = this.#heading();
     write(segment, segment.heading);
-    busy.add(segment);
-    if (current?.open.size === 0) rest(current);
-    current = segment;
+    this.#busy.add(segment);
     return segment;
   }
 
-  function create(): Segment {
-    if (busy.size + resting.length >= MAX_SEGMENTS) throw new JournalFull("the journal has as many segments as it may");
-    const path = join(directory, `${process.pid}-${Date.now()}-${++number}${SUFFIX}`);
+  #next(): Segment {
+    const before = this.#current;
+    this.#current = this.#begin();
+    if (before.open.size === 0) this.#rest(before);
+    return this.#current;
+  }
+
+  #create(): Segment {
+    if (this.#busy.size + this.#resting.length >= MAX_SEGMENTS)
+      throw new JournalFull("the journal has as many segments as it may");
+    const path = join(this.#directory, `${process.pid}-${Date.now()}-${++this.#number}${SUFFIX}`);
     try {
-      fill(path, segmentBytes);
-      return {
-        path,
-        map: Bun.mmap(path, { shared: true }),
-        written: 0,
-        open: new Set(),
-        shapes: new Set(),
-        heading: "",
-      };
+      fill(path, this.#segmentBytes);
+      const map = Bun.mmap(path, { shared: true });
+      return { path, map, written: 0, open: new Set(), shapes: new Set(), heading: "" };
     } catch (error) {
       rmSync(path, { force: true });
       throw new JournalFull(`the journal cannot grow: ${error instanceof Error ? error.message : String(error)}`);
@@ -180,22 +221,22 @@ export function openJournal(directory: string, heading: () => string, segmentByt
   }
 
   /** Whatever it holds is in the database, so nothing of it is to be replayed. */
-  function rest(segment: Segment): void {
-    busy.delete(segment);
+  #rest(segment: Segment): void {
+    this.#busy.delete(segment);
     segment.map[0] = 0;
-    resting.push(segment);
+    this.#resting.push(segment);
   }
 
-  function put({ line, shape, heading: own }: KeptNote): Segment {
-    const characters = line.length + shape.line.length + own.length;
+  #put({ line, shape, heading }: KeptNote): Segment {
+    const characters = line.length + shape.line.length + heading.length;
     // A character takes three bytes at most.
     const most = characters * 3 + 3;
-    if (most > Math.min(MAX_NOTE_BYTES, segmentBytes / 4)) throw new JournalFull("a note is too long");
-    let segment = current ?? begin();
-    if (segment.written + most > segmentBytes) segment = begin();
-    if (segment.heading !== own) {
-      segment.heading = own;
-      write(segment, own);
+    if (most > Math.min(MAX_NOTE_BYTES, this.#segmentBytes / 4)) throw new JournalFull("a note is too long");
+    let segment = this.#current;
+    if (segment.written + most > this.#segmentBytes) segment = this.#next();
+    if (segment.heading !== heading) {
+      segment.heading = heading;
+      write(segment, heading);
     }
     if (!segment.shapes.has(shape.number)) {
       segment.shapes.add(shape.number);
@@ -205,12 +246,12 @@ export function openJournal(directory: string, heading: () => string, segmentByt
     return segment;
   }
 
-  function carry(): void {
-    const [oldest] = busy;
-    if (!oldest || oldest === current) return;
+  #carry(): void {
+    const [oldest] = this.#busy;
+    if (!oldest || oldest === this.#current) return;
     try {
       for (const note of [...oldest.open] as KeptNote[]) {
-        note.segment = put(note);
+        note.segment = this.#put(note);
         note.segment.open.add(note);
         oldest.open.delete(note);
       }
@@ -219,35 +260,8 @@ export function openJournal(directory: string, heading: () => string, segmentByt
       if (error instanceof JournalFull) return;
       throw error;
     }
-    rest(oldest);
+    this.#rest(oldest);
   }
-
-  // At once, so that a start after this process finds the node that it was.
-  begin();
-  return {
-    note(line, shape) {
-      const before = current;
-      const note = { line, shape, heading: heading() } as KeptNote;
-      note.segment = put(note);
-      note.segment.open.add(note);
-      if (current !== before && busy.size > CARRY_ABOVE) carry();
-      return note;
-    },
-    done(note) {
-      const { segment } = note as KeptNote;
-      segment.open.delete(note);
-      if (segment.open.size === 0 && segment !== current) rest(segment);
-    },
-    full() {
-      if (busy.size < MAX_SEGMENTS || resting.length > 0) return false;
-      return !current || current.written > segmentBytes / 2;
-    },
-    close() {
-      for (const segment of [...busy, ...resting]) {
-        if (segment.open.size === 0) rmSync(segment.path, { force: true });
-      }
-    },
-  };
 }
 
 /** Zeros up to the full size: a mapped file that has no room on the disk would kill the process at a write. */

@@ -53,74 +53,29 @@ interface Queued {
 /** Begins the lines of calls under way, of finished ones (before the row, the node where it is not the heading's), and of shapes. */
 export const LINES = { node: "N", shape: SHAPE_LINE, open: "O", finished: "R" } as const;
 
-/** A recorder over an open database and an open journal. */
-export function createRecorder(settings: {
-  sql: Pick<SQL, "unsafe">;
-  journal: Journal;
+/** What a recorder works with. */
+export interface RecorderSettings {
+  readonly sql: Pick<SQL, "unsafe">;
+  readonly journal: Journal;
   /** The node that leases are in the name of, for calls without a hold. */
-  nodeId: () => string;
-  onError: (error: unknown, queued: number) => void;
+  readonly nodeId: () => string;
+  readonly onError: (error: unknown, queued: number) => void;
   /** Only for tests: how long it collects, and how long it waits after a failure at first. */
-  timing?: { readonly flushAfterMs: number; readonly retryMs: number };
-}): Recorder {
-  const { sql, journal } = settings;
-  const { flushAfterMs, retryMs: retryMinMs } = settings.timing ?? {
-    flushAfterMs: FLUSH_AFTER_MS,
-    retryMs: RETRY_MIN_MS,
-  };
-  const queue = new Map<string, Queued>();
+  readonly timing?: { readonly flushAfterMs: number; readonly retryMs: number };
+}
+
+/** A recorder over an open database and an open journal. */
+export function createRecorder(settings: RecorderSettings): Recorder {
+  const { journal, nodeId, onError } = settings;
   const shapeOf = createShapes();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let writing = false;
-  let retryMs = retryMinMs;
-  let batchSize = MAX_BATCH;
-
-  function schedule(delayMs: number): void {
-    if (timer || writing || queue.size === 0) return;
-    timer = setTimeout(flush, delayMs);
-  }
-
-  async function flush(): Promise<void> {
-    timer = undefined;
-    writing = true;
-    const batch = first(queue.values(), batchSize);
-    try {
-      await write(sql, batch);
-      for (const one of batch) finish(one);
-      retryMs = retryMinMs;
-      batchSize = Math.min(MAX_BATCH, batchSize * 2);
-      writing = false;
-      schedule(queue.size >= batchSize ? 0 : flushAfterMs);
-    } catch (error) {
-      settings.onError(error, queue.size);
-      setAside(batch);
-      writing = false;
-      schedule(retryMs);
-      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
-    }
-  }
-
-  function finish({ record, notes, hold }: Queued): void {
-    queue.delete(record.id);
-    hold?.written();
-    for (const note of notes) journal.done(note);
-  }
-
-  /** Should one record be what the database refuses, the others are written around it: in halves, it goes to the end. */
-  function setAside(batch: readonly Queued[]): void {
-    batchSize = Math.max(1, batch.length >> 1);
-    const [only] = batch;
-    if (batch.length > 1 || !only) return;
-    queue.delete(only.record.id);
-    queue.set(only.record.id, only);
-  }
+  const writer = new BatchWriter(settings);
 
   /** Undefined when the journal has no room: what has happened is then in memory only, until it is written. */
-  function note(kind: string, row: string, shape: Shape): Note | undefined {
+  function note(line: string, shape: Shape): Note | undefined {
     try {
-      return journal.note(kind + row, shape);
+      return journal.note(line, shape);
     } catch (error) {
-      settings.onError(error, queue.size);
+      onError(error, writer.queue.size);
       return undefined;
     }
   }
@@ -138,18 +93,81 @@ export function createRecorder(settings: {
     push(record, open, hold) {
       const shape = shapeOf(record);
       const row = rowText(shape.number, shape.served, record);
-      const present = settings.nodeId();
-      const nodeId = hold?.nodeId ?? present;
+      const present = nodeId();
+      const own = hold?.nodeId ?? present;
       // A call may outlive the node that its money was leased to.
-      const closing = note(nodeId === present ? LINES.finished : LINES.finished + nodeId, row, shape);
+      const closing = note(own === present ? LINES.finished + row : LINES.finished + own + row, shape);
       const notes = [open, closing].filter((one) => one !== undefined);
-      queue.set(record.id, { record, shape, row, notes, hold, nodeId });
-      schedule(flushAfterMs);
+      writer.add({ record, shape, row, notes, hold, nodeId: own });
     },
-    full: () => queue.size >= MAX_QUEUED || journal.full(),
-    pending: (id) => queue.get(id)?.record,
-    drain: (timeoutMs) => untilEmpty(queue, timeoutMs),
+    full: () => writer.queue.size >= MAX_QUEUED || journal.full(),
+    pending: (id) => writer.queue.get(id)?.record,
+    drain: (timeoutMs) => untilEmpty(writer.queue, timeoutMs),
   };
+}
+
+/** Writes what is queued, batch after batch, for as long as it takes. */
+class BatchWriter {
+  readonly queue = new Map<string, Queued>();
+  readonly #settings: RecorderSettings;
+  readonly #flushAfterMs: number;
+  readonly #retryMinMs: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #writing = false;
+  #retryMs: number;
+  #batchSize = MAX_BATCH;
+
+  constructor(settings: RecorderSettings) {
+    this.#settings = settings;
+    this.#flushAfterMs = settings.timing?.flushAfterMs ?? FLUSH_AFTER_MS;
+    this.#retryMinMs = settings.timing?.retryMs ?? RETRY_MIN_MS;
+    this.#retryMs = this.#retryMinMs;
+  }
+
+  add(one: Queued): void {
+    this.queue.set(one.record.id, one);
+    this.#schedule(this.#flushAfterMs);
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#timer || this.#writing || this.queue.size === 0) return;
+    this.#timer = setTimeout(() => void this.#flush(), delayMs);
+  }
+
+  async #flush(): Promise<void> {
+    this.#timer = undefined;
+    this.#writing = true;
+    const batch = first(this.queue.values(), this.#batchSize);
+    try {
+      await write(this.#settings.sql, batch);
+      for (const one of batch) this.#finish(one);
+      this.#retryMs = this.#retryMinMs;
+      this.#batchSize = Math.min(MAX_BATCH, this.#batchSize * 2);
+      this.#writing = false;
+      this.#schedule(this.queue.size >= this.#batchSize ? 0 : this.#flushAfterMs);
+    } catch (error) {
+      this.#settings.onError(error, this.queue.size);
+      this.#setAside(batch);
+      this.#writing = false;
+      this.#schedule(this.#retryMs);
+      this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+    }
+  }
+
+  #finish({ record, notes, hold }: Queued): void {
+    this.queue.delete(record.id);
+    hold?.written();
+    for (const note of notes) this.#settings.journal.done(note);
+  }
+
+  /** Should one record be what the database refuses, the others are written around it: in halves, it goes to the end. */
+  #setAside(batch: readonly Queued[]): void {
+    this.#batchSize = Math.max(1, batch.length >> 1);
+    const [only] = batch;
+    if (batch.length > 1 || !only) return;
+    this.queue.delete(only.record.id);
+    this.queue.set(only.record.id, only);
+  }
 }
 
 function crowded(cause: JournalFull): GatewayError {
