@@ -5,7 +5,6 @@
 import { z } from "zod";
 import { CAPABILITIES } from "../core/head.ts";
 import { type Price, pico, withMargin } from "../core/money.ts";
-import { WIRE_FORMAT_IDS } from "../core/operation.ts";
 import { isAddressRange } from "../identity/address.ts";
 import { DEFAULT_KEY_PREFIX, isKeyPrefix } from "../identity/key.ts";
 import { billingFields } from "./billing.ts";
@@ -17,7 +16,6 @@ import {
   group,
   list,
   matching,
-  providerKey,
   says,
   separated,
   setting,
@@ -25,12 +23,12 @@ import {
   url,
   wholeNumber,
 } from "./leaf.ts";
+import { dataPolicy, dialects, HOUR_MS, milliseconds, provider, region, slug } from "./provider.ts";
 import { quirkFields } from "./quirks.ts";
-import { LOG_LEVELS, ON_ABORT } from "./types.ts";
+import { LOG_LEVELS } from "./types.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const GIBIBYTE = 1024 * MEBIBYTE;
-const HOUR_MS = 3_600_000;
 const MAX_TOKENS = 100_000_000;
 const MAX_REQUESTS = 1_000_000_000;
 const MAX_TOKENS_PER_MINUTE = 1_000_000_000_000;
@@ -44,12 +42,9 @@ export const BUILT_IN_PLAN = "payg";
 /** The provider type that runs in this process when it has no `base_url`. */
 export const IN_PROCESS_TYPE = "simulated";
 
-const dialects = () => list(choice(WIRE_FORMAT_IDS), 20, 1);
-const slug = () => matching(/^[a-z0-9-]{1,63}$/, "1 to 63 of a-z, 0-9 and -");
 const modelId = () =>
   matching(/^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$/, "1 to 200 of letters, digits and . _ : / @ + -, no sign first");
 const modelGlob = () => matching(/^[A-Za-z0-9._:/@+*-]{1,200}$/, "a model id in which * stands for anything");
-const milliseconds = (maximum = HOUR_MS, minimum = 1) => wholeNumber(minimum, maximum);
 const perMillion = (what: string) => setting(dollars("perMillion"), `Price of a million ${what}.`);
 
 function percentage() {
@@ -107,70 +102,6 @@ function tierFields() {
 }
 
 const price = (about: string) => setting(priceFields(), about).optional();
-
-const headers = z.record(
-  says(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/), "a header name"),
-  says(z.string().regex(/^[\x20-\x7e]{0,4096}$/), "a header value of printable characters"),
-);
-
-const region = () => matching(/^[A-Za-z0-9_-]{1,60}$/, "1 to 60 of letters, digits, - and _");
-
-const dataPolicy = (whose: string) =>
-  group({
-    trains: setting(
-      flag(),
-      `Whether models may be trained on the content of calls${whose}. Unless it is \`false\`, callers who forbid that are not served there.`,
-    ).optional(),
-    retains: setting(
-      flag(),
-      `Whether any content is kept after the answer${whose}. Unless it is \`false\`, callers who forbid that are not served there.`,
-    ).optional(),
-  }).optional();
-
-const provider = group({
-  id: setting(slug(), "The provider's own name, unique in the file."),
-  type: setting(text(63, "a provider type"), "What kind of upstream it is; see the table of types."),
-  base_url: setting(
-    url(["http", "https"], { plain: true }),
-    "Where it is reached, if not at the type's usual address. Naming a private address here is what allows it.",
-    { secret: true },
-  ).optional(),
-  api_keys: setting(
-    list(setting(providerKey(), "", { secret: true }), 100),
-    "Its keys, of which this version calls with the first; without any and without `base_url`, those of the type's variable.",
-    { secret: true },
-  ).optional(),
-  dialects: setting(
-    dialects(),
-    "The formats it speaks, those of one kind preferred first; without it the type's own.",
-  ).optional(),
-  headers: setting(says(headers, "a mapping of header names to values"), "Headers for every request to it.", {
-    secret: true,
-  }).default({}),
-  timeouts: group({
-    connect_ms: setting(milliseconds(), "`timeouts.connect_ms` for this provider.").optional(),
-    first_byte_ms: setting(milliseconds(), "`timeouts.first_byte_ms` for this provider.").optional(),
-    idle_ms: setting(milliseconds(), "`timeouts.idle_ms` for this provider.").optional(),
-  }).prefault({}),
-  abort: group({
-    streamed: setting(
-      choice(ON_ABORT),
-      "What closing a streamed call does: `ends-charge`, so it is closed when its caller leaves, or `charges`, so it is read to its end. Without it what is known of the type.",
-    ).optional(),
-    plain: setting(choice(ON_ABORT), "The same for calls that are not streamed.").optional(),
-  }).prefault({}),
-  region: setting(
-    region(),
-    "Where its calls are answered, for callers who ask for a region: `eu`, `us-east-1`.",
-  ).optional(),
-  data: dataPolicy(""),
-  location: setting(slug(), "Of a cloud: the location or region that is called, such as `us-east-1`.").optional(),
-  project: setting(slug(), "Of a cloud: the project that is billed, if not the key's own.").optional(),
-  token_url: setting(
-    url(["http", "https"], { plain: true }),
-    "Of a cloud: where keys are exchanged for tokens, if not at the type's usual address.",
-  ).optional(),
-});
 
 const endpoint = group({
   provider: setting(slug(), "The `id` of a provider."),
@@ -288,6 +219,19 @@ const timeouts = group({
   body_read_ms: setting(milliseconds(), "To receive a request's body.").default(30_000),
 });
 
+const circuits = group({
+  failures: setting(
+    wholeNumber(0, 1000),
+    "So many failures in a row, not the caller's, make an endpoint rest; 0 never lets one rest.",
+  ).default(5),
+  rest_ms: setting(milliseconds(), "The first rest, after which one call tries the endpoint.").default(30_000),
+  longest_rest_ms: setting(milliseconds(), "Each further rest is twice as long, up to this.").default(300_000),
+  retry_percent: setting(
+    wholeNumber(0, 1000),
+    "Further tries may add so much to all calls, beyond twenty for quiet times.",
+  ).default(20),
+});
+
 const database = group({
   pool_size: setting(wholeNumber(1, 500), "Connections to Postgres.").default(10),
   statement_timeout_ms: setting(milliseconds(), "The longest that one statement may run.").default(10_000),
@@ -368,6 +312,7 @@ export const fileSchema = group({
   defaults: defaults.prefault({}),
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
+  circuits: circuits.prefault({}),
   database: database.prefault({}),
   stripe: stripe.prefault({}),
   billing: billingFields.prefault({}),

@@ -5,6 +5,7 @@
 import { alibaba } from "./alibaba.ts";
 import { anthropic } from "./anthropic.ts";
 import { azure } from "./azure.ts";
+import { bedrock } from "./bedrock.ts";
 import { cerebras } from "./cerebras.ts";
 import { cohere } from "./cohere.ts";
 import { custom } from "./custom.ts";
@@ -40,6 +41,7 @@ const MAKERS = [
   google,
   vertex,
   azure,
+  bedrock,
   deepseek,
   mistral,
   xai,

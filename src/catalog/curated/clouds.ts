@@ -23,6 +23,23 @@ const GEMINI = [
 
 const CLOUDS: readonly Cloud[] = [
   {
+    // Their `global.` names are called in every region at the same price.
+    provider: "bedrock",
+    names: {
+      "claude-haiku-4-5": "global.anthropic.claude-haiku-4-5-20251001-v1:0",
+      "claude-sonnet-4-0": "global.anthropic.claude-sonnet-4-20250514-v1:0",
+      "claude-sonnet-4-5": "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+      "claude-sonnet-4-6": "global.anthropic.claude-sonnet-4-6",
+      "claude-sonnet-5": "global.anthropic.claude-sonnet-5",
+      "claude-opus-4-5": "global.anthropic.claude-opus-4-5-20251101-v1:0",
+      "claude-opus-4-6": "global.anthropic.claude-opus-4-6-v1",
+      "claude-opus-4-7": "global.anthropic.claude-opus-4-7",
+      "claude-opus-4-8": "global.anthropic.claude-opus-4-8",
+      "claude-opus-5": "global.anthropic.claude-opus-5",
+      "claude-fable-5": "global.anthropic.claude-fable-5",
+    },
+  },
+  {
     provider: "vertex",
     location: "global",
     names: {
