@@ -72,12 +72,15 @@ export async function openApp(
     logError: (call, error) => logError(call.id, error),
     logLoss: ({ id }, lossNano) =>
       log.warn("a call cost more than was held for it", { id, loss_usd: nanoToDollars(lossNano) }),
+    logCircuit: (endpoint, circuit, reason) => log.warn("an endpoint's circuit changed", { endpoint, circuit, reason }),
   });
   const rootKeys = [...(config.rootKey ? [config.rootKey] : []), ...extraRootKeys];
   const management = manage({
     config,
     parts,
     prices: prices.book,
+    gateway,
+    providers,
     billing: payments.routes,
     database,
     rootKeys,
@@ -176,11 +179,12 @@ function errorLog(log: Log): (id: string, error: GatewayError) => void {
 }
 
 /** What bounds a call. */
-function bounds({ limits, timeouts }: Config) {
+function bounds({ limits, timeouts, circuits }: Config) {
   const { connectMs, firstByteMs, idleMs, keepAliveMs, writeStallMs, abandonedMs } = timeouts;
   return {
     limits: { ...limits, connectTimeoutMs: connectMs, firstByteTimeoutMs: firstByteMs, idleTimeoutMs: idleMs },
     pumping: { keepAliveMs, writeStallMs },
+    circuits,
     abandoning: { timeMs: abandonedMs, maxCalls: limits.maxAbandonedCalls },
   };
 }

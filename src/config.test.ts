@@ -47,6 +47,7 @@ describe("without any settings", () => {
       defaults: { plan: "payg", welcomeCreditNano: 0n },
       limits: { maxBodyBytes: 33_554_432, maxBodyBytesInFlight: 536_870_912, maxJsonDepth: 512, maxAttempts: 3 },
       timeouts: { connectMs: 5000, firstByteMs: 120_000, idleMs: 300_000, drainMs: 600_000, headerReadMs: 30_000 },
+      circuits: { failures: 5, restMs: 30_000, longestRestMs: 300_000, retryPercent: 20 },
       database: { poolSize: 10, statementTimeoutMs: 10_000, minFreeBytes: 536_870_912 },
       log: { level: "info", format: "json" },
       catalog: { curated: true, allowUnpriced: false },

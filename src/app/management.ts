@@ -6,6 +6,7 @@ import type { PriceBook } from "../catalog/prices/book.ts";
 import type { Config } from "../config.ts";
 import { accountRoutes } from "../console/account.ts";
 import { creditRoutes } from "../console/credits.ts";
+import { type EndpointParts, endpointRoutes } from "../console/endpoints.ts";
 import { keyRoutes } from "../console/keys.ts";
 import { planRoutes } from "../console/plans.ts";
 import { priceRoutes } from "../console/prices.ts";
@@ -13,7 +14,10 @@ import { createManagement, type Management, type ManagementRoute } from "../cons
 import { workspaceRoutes } from "../console/workspaces.ts";
 import type { GatewayError } from "../core/error.ts";
 import type { Database } from "../db/database.ts";
+import type { Gateway } from "../gateway/gateway.ts";
+import { isOffered } from "../gateway/model.ts";
 import { openCoupons } from "../ledger/coupons.ts";
+import type { Provider } from "../providers/provider.ts";
 import { usageByKey } from "../usage/by-key.ts";
 import { findRecord } from "../usage/records.ts";
 import type { Parts } from "./parts.ts";
@@ -23,6 +27,8 @@ export function manage(settings: {
   config: Config;
   parts: Parts;
   prices: PriceBook;
+  gateway: Gateway;
+  providers: readonly Provider[];
   /** Those of payments; none when there are no payments. */
   billing: readonly ManagementRoute[];
   database: Database;
@@ -44,10 +50,20 @@ export function manage(settings: {
       ...creditRoutes({ sql, books, coupons, workspaces, nowMs: Date.now }),
       ...planRoutes(config.plans),
       ...priceRoutes(prices),
+      ...endpointRoutes(endpointParts(settings.gateway, settings.providers)),
       ...settings.billing,
     ],
     authenticator,
     rootKeys,
     logError,
   });
+}
+
+function endpointParts({ catalog, health, attempting, nowMs }: Gateway, providers: readonly Provider[]): EndpointParts {
+  const shown = providers.map(({ id, type }) => ({
+    id,
+    name: type.name,
+    keys: () => attempting.traffic.keys(id)?.states() ?? [],
+  }));
+  return { catalog, health, providers: shown, isOffered, nowMs };
 }

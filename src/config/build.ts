@@ -52,6 +52,12 @@ export function buildConfig(
     },
     limits: buildLimits(settings.limits),
     timeouts: buildTimeouts(settings.timeouts),
+    circuits: {
+      failures: settings.circuits.failures,
+      restMs: settings.circuits.rest_ms,
+      longestRestMs: settings.circuits.longest_rest_ms,
+      retryPercent: settings.circuits.retry_percent,
+    },
     database: {
       poolSize: settings.database.pool_size,
       statementTimeoutMs: settings.database.statement_timeout_ms,

@@ -180,6 +180,16 @@ export interface TimeoutsConfig {
   readonly bodyReadMs: number;
 }
 
+/** When endpoints that fail are left alone for a while. */
+export interface CircuitsConfig {
+  /** In a row; 0: never. */
+  readonly failures: number;
+  readonly restMs: number;
+  readonly longestRestMs: number;
+  /** What further tries may add to all calls. */
+  readonly retryPercent: number;
+}
+
 export interface DatabaseConfig {
   readonly poolSize: number;
   readonly statementTimeoutMs: number;
@@ -232,6 +242,7 @@ export interface Config {
   readonly defaults: DefaultsConfig;
   readonly limits: LimitsConfig;
   readonly timeouts: TimeoutsConfig;
+  readonly circuits: CircuitsConfig;
   readonly database: DatabaseConfig;
   readonly stripe: StripeConfig;
   readonly billing: BillingConfig;

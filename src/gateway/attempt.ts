@@ -8,15 +8,17 @@ import { GatewayError, invalidRequest, type UpstreamFailure } from "../core/erro
 import type { Loss } from "../core/loss.ts";
 import { WIRE_FORMATS } from "../dialects/index.ts";
 import { endsChargeOnAbort, type Provider } from "../providers/provider.ts";
-import { type CallSignal, UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
+import type { KeyIndex } from "../upstream/credentials.ts";
+import { UpstreamFault, type UpstreamResponse } from "../upstream/http.ts";
 import { SseLimitError } from "../upstream/sse.ts";
 import { type Abandoned, Departure } from "./departure.ts";
 import { conceal, fromFault, reasonOf, retryElsewhere, toError } from "./failure.ts";
 import type { Inquiry } from "./inquiry.ts";
 import { Meter } from "./meter.ts";
+import type { Traffic } from "./traffic.ts";
 import { translate } from "./translate.ts";
 import type { Piece, ReplyStream, Translation } from "./translation.ts";
-import { type CallLimits, callUpstream } from "./upstream-call.ts";
+import { type CallLimits, callUpstream, type UpstreamCall } from "./upstream-call.ts";
 
 export interface AttemptLimits extends CallLimits {
   readonly maxAttempts: number;
@@ -27,6 +29,8 @@ export interface AttemptScope {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly limits: AttemptLimits;
   readonly nowMs: () => number;
+  /** What all calls together know of endpoints and keys. */
+  readonly traffic: Traffic;
   /** Calls that are read on though their callers have left. */
   readonly abandoned: Abandoned;
   /** Aborted when the caller leaves. */
@@ -90,66 +94,120 @@ class AttemptFailure extends Error {
   }
 }
 
+/** What the tries of a call have come to so far. */
+interface Tries {
+  /** The newest failure. */
+  last?: UpstreamFailure;
+  /** Every failure was a time-out. */
+  timedOut: boolean;
+  lossy: readonly Loss[];
+  /** When the first of the endpoints that rest may be tried again. */
+  restsUntilMs: number;
+}
+
 /**
- * The first candidate that begins to answer; for a strict caller those that lose nothing are the only ones. Throws the
- * caller's own error at once (invalid_request …), else after the last
- * attempt `upstream_unavailable` or `upstream_timeout`; CallerLeft when the caller has left, unless the upstream's
- * answer was waited for and came all the same.
+ * The first candidate that begins to answer; for a strict caller those that lose nothing are the only ones. An endpoint
+ * that rests is passed by; one whose key is refused or limited is tried with the next key. Throws the caller's own error
+ * at once (invalid_request …), else after the last attempt `upstream_unavailable` or `upstream_timeout`; CallerLeft when
+ * the caller has left, unless the upstream's answer was waited for and came all the same.
  */
 export async function attempt(
   inquiry: Inquiry,
   candidates: readonly Candidate[],
   scope: AttemptScope,
 ): Promise<Served> {
-  let last: UpstreamFailure | undefined;
-  let timedOut = true;
-  let lossy: readonly Loss[] = [];
+  const { traffic } = scope;
+  const tries: Tries = { timedOut: true, lossy: [], restsUntilMs: Number.POSITIVE_INFINITY };
+  traffic.budget.call();
   for (const candidate of candidates) {
-    if (scope.attempts.length >= scope.limits.maxAttempts) break;
     const translation = translate(inquiry, candidate);
     if (inquiry.strict && translation.losses.length > 0) {
-      lossy = translation.losses;
+      tries.lossy = translation.losses;
       continue;
     }
-    const startedMs = scope.nowMs();
-    const meter = new Meter();
-    const note = (outcome: AttemptRecord["outcome"], status: number, reason?: string) =>
-      scope.attempts.push({
-        endpoint: candidate.endpoint.id,
-        provider: candidate.endpoint.provider,
-        dialect: candidate.dialect,
-        status,
-        durationMs: Math.round(scope.nowMs() - startedMs),
-        outcome,
-        reason,
-      });
-    try {
-      const served = await tryOne(inquiry, candidate, translation, meter, scope);
-      note("served", 200);
-      return served;
-    } catch (thrown) {
-      const hasLeft = scope.signal.aborted;
-      if (hasLeft && thrown instanceof UpstreamFault && thrown.kind === "cancelled") {
-        note("cancelled", meter.accepted ? 200 : 0);
-        throw new CallerLeft(
-          meter.accepted ? { inquiry, candidate, translation, meter, opening: [], secrets: none } : undefined,
-        );
-      }
-      if (!(thrown instanceof AttemptFailure)) throw thrown;
-      if (meter.isReported()) waste(scope, { inquiry, candidate, meter });
-      last = conceal(thrown.failure, secretsOf(scope.providers.get(candidate.endpoint.provider)));
-      note("failed", last.status, reasonOf(last));
-      if (hasLeft) throw new CallerLeft();
-      const { contextTokens } = candidate.endpoint;
-      if (!retryElsewhere(last)) throw toError(last, { bytes: inquiry.bytes.length, contextTokens });
-      if (last.kind !== "timeout") timedOut = false;
-    }
+    let key = traffic.keys(candidate.endpoint.provider)?.pick();
+    do {
+      if (!mayTry(candidate, tries, scope)) break;
+      const found = await tryNoting(inquiry, candidate, translation, key, tries, scope);
+      if ("served" in found) return found.served;
+      key = found.nextKey;
+    } while (key !== undefined);
   }
-  if (!last)
-    throw lossy.length > 0 ? tooLossy(lossy) : new GatewayError("internal_error", "There was no endpoint to try.");
-  const error = toError(last);
-  if (error.code === "upstream_timeout" && !timedOut) throw toError({ ...last, kind: "server" });
-  throw error;
+  throw inTheEnd(tries, scope);
+}
+
+/** Whether another try may be made, and made there. */
+function mayTry({ endpoint }: Candidate, tries: Tries, { attempts, limits, traffic }: AttemptScope): boolean {
+  if (attempts.length >= limits.maxAttempts) return false;
+  if (!traffic.health.mayTry(endpoint.id)) {
+    tries.restsUntilMs = Math.min(tries.restsUntilMs, traffic.health.restsUntilMs(endpoint.id) ?? 0);
+    return false;
+  }
+  if (attempts.length === 0 || traffic.budget.mayRetry()) return true;
+  traffic.health.untold(endpoint.id);
+  return false;
+}
+
+/** One try, told to the record and to all who keep count. Throws what ends the call. */
+async function tryNoting(
+  inquiry: Inquiry,
+  candidate: Candidate,
+  translation: Translation,
+  key: KeyIndex | undefined,
+  tries: Tries,
+  scope: AttemptScope,
+): Promise<{ served: Served } | { nextKey: KeyIndex | undefined }> {
+  const { id, provider, contextTokens } = candidate.endpoint;
+  const { traffic } = scope;
+  const startedMs = scope.nowMs();
+  const meter = new Meter();
+  const note = (outcome: AttemptRecord["outcome"], status: number, reason?: string) => {
+    const durationMs = Math.round(scope.nowMs() - startedMs);
+    scope.attempts.push({ endpoint: id, provider, dialect: candidate.dialect, status, durationMs, outcome, reason });
+  };
+  try {
+    const served = await tryOne(inquiry, candidate, translation, meter, scope, key);
+    note("served", 200);
+    traffic.health.served(id, scope.nowMs() - startedMs);
+    if (key !== undefined) traffic.keys(provider)?.worked(key);
+    return { served };
+  } catch (thrown) {
+    const hasLeft = scope.signal.aborted;
+    if (!(thrown instanceof AttemptFailure)) traffic.health.untold(id);
+    if (hasLeft && thrown instanceof UpstreamFault && thrown.kind === "cancelled") {
+      note("cancelled", meter.accepted ? 200 : 0);
+      const served = { inquiry, candidate, translation, meter, opening: [], secrets: none };
+      throw new CallerLeft(meter.accepted ? served : undefined);
+    }
+    if (!(thrown instanceof AttemptFailure)) throw thrown;
+    if (meter.isReported()) waste(scope, { inquiry, candidate, meter });
+    const failure = conceal(thrown.failure, secretsOf(scope.providers.get(provider)));
+    tries.last = failure;
+    note("failed", failure.status, reasonOf(failure));
+    const nextKey = traffic.failed(id, provider, key, failure);
+    if (hasLeft) throw new CallerLeft();
+    if (!retryElsewhere(failure)) throw toError(failure, { bytes: inquiry.bytes.length, contextTokens });
+    if (failure.kind !== "timeout") tries.timedOut = false;
+    return { nextKey };
+  }
+}
+
+/** What the caller is told when nothing was left to try. */
+function inTheEnd({ last, timedOut, lossy, restsUntilMs }: Tries, { nowMs }: AttemptScope): GatewayError {
+  if (last) {
+    const error = toError(last);
+    return error.code === "upstream_timeout" && !timedOut ? toError({ ...last, kind: "server" }) : error;
+  }
+  if (lossy.length > 0) return tooLossy(lossy);
+  if (restsUntilMs === Number.POSITIVE_INFINITY)
+    return new GatewayError("internal_error", "There was no endpoint to try.");
+  return new GatewayError(
+    "upstream_unavailable",
+    "Every provider of this model rests after failures. Try again shortly.",
+    {
+      retryAfterMs: Math.max(1000, restsUntilMs - nowMs()),
+    },
+  );
 }
 
 /** Nothing is told of an upstream to a caller who has left. */
@@ -166,13 +224,14 @@ async function tryOne(
   translation: Translation,
   meter: Meter,
   scope: AttemptScope,
+  key: KeyIndex | undefined,
 ): Promise<Served> {
   const { signal } = scope;
   const { stream: isStreamed } = inquiry.head;
   const provider = scope.providers.get(candidate.endpoint.provider);
   const departure =
     provider && endsChargeOnAbort(provider, isStreamed) ? undefined : new Departure(signal, scope.abandoned);
-  const response = await request(inquiry, candidate, translation, scope, departure ?? signal);
+  const response = await request(inquiry, candidate, translation, scope, { signal: departure ?? signal, key });
   try {
     if (response.status >= 300) throw await refused(candidate, response);
     meter.accepted = true;
@@ -212,7 +271,7 @@ async function request(
   candidate: Candidate,
   translation: Translation,
   scope: AttemptScope,
-  signal: CallSignal,
+  how: Pick<UpstreamCall, "signal" | "key">,
 ): Promise<UpstreamResponse> {
   const { upstreamPath: path, headers, body } = translation;
   try {
@@ -223,7 +282,7 @@ async function request(
       headers,
       body,
       maxBytes,
-      signal,
+      ...how,
     });
   } catch (thrown) {
     throw failureOf(thrown);

@@ -5,7 +5,6 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Principal } from "../core/call.ts";
 import { GatewayError } from "../core/error.ts";
-import { ALL_WELL, type HealthView } from "../core/health.ts";
 import type { Nano } from "../core/money.ts";
 import type { Framing, PathFacts } from "../dialects/dialect.ts";
 import type { AnyDialect } from "../dialects/index.ts";
@@ -13,6 +12,7 @@ import type { Authenticator } from "../identity/authenticate.ts";
 import type { Wallet } from "../ledger/wallet.ts";
 import type { RateLimiter } from "../limits/limiter.ts";
 import type { Provider } from "../providers/provider.ts";
+import type { CircuitRules, HealthBook, HealthSettings } from "../upstream/health.ts";
 import type { Recorder } from "../usage/recorder.ts";
 import type { AttemptLimits, AttemptScope } from "./attempt.ts";
 import type { BodyLimits, BodyMemory } from "./body.ts";
@@ -20,6 +20,7 @@ import { ABANDON_DEFAULTS, type AbandonSettings } from "./departure.ts";
 import { createPulse, type Pulse, type PumpSettings } from "./pump.ts";
 import type { Call } from "./settle.ts";
 import { createSticky, type Sticky } from "./sticky.ts";
+import { createTraffic } from "./traffic.ts";
 
 /** A request at a surface: what was found before its body was read. */
 export interface Visit {
@@ -54,8 +55,9 @@ export interface GatewaySettings {
   readonly ready: () => { ok: true } | { ok: false; reason: string };
   readonly logError: LogError;
   readonly logLoss: LogLoss;
-  /** How endpoints are doing, on the clock of `performance.now`; by default all are well. */
-  readonly health?: HealthView;
+  readonly circuits?: CircuitRules & { readonly retryPercent: number };
+  /** Told of every circuit that opens or closes. */
+  readonly logCircuit?: HealthSettings["onChange"];
 }
 
 export interface Gateway {
@@ -67,7 +69,7 @@ export interface Gateway {
   readonly memory: BodyMemory;
   readonly attempting: Omit<AttemptScope, "signal" | "attempts" | "wasted">;
   readonly pulse: Pulse;
-  readonly health: HealthView;
+  readonly health: HealthBook;
   readonly sticky: Sticky;
   /** Monotonic, for durations. */
   readonly nowMs: () => number;
@@ -89,6 +91,8 @@ const MAX_CLIENT = 200;
 export function createGateway(settings: GatewaySettings): Gateway {
   const nowMs = () => performance.now();
   const { limits } = settings;
+  const { circuits: rules, logCircuit: onChange } = settings;
+  const traffic = createTraffic(settings.providers, { nowMs, rules, retryPercent: rules?.retryPercent, onChange });
   const gateway: Gateway = {
     catalog: settings.catalog,
     wallet: settings.wallet,
@@ -100,10 +104,11 @@ export function createGateway(settings: GatewaySettings): Gateway {
       providers: new Map(settings.providers.map((provider) => [provider.id, provider])),
       limits,
       nowMs,
+      traffic,
       abandoned: { settings: settings.abandoning ?? ABANDON_DEFAULTS, count: 0 },
     },
     pulse: createPulse({ ...settings.pumping, nowMs, maxAbandonedBytes: limits.maxReplyBytes }),
-    health: settings.health ?? ALL_WELL,
+    health: traffic.health,
     sticky: createSticky({ nowMs }),
     nowMs,
     clockMs: Date.now,

@@ -9,6 +9,7 @@ import { cost, type Nano, nano, ZERO } from "../core/money.ts";
 import { completionTokens, emptyUsage, promptTokens, type Usage } from "../core/usage.ts";
 import type { Hold } from "../ledger/wallet.ts";
 import type { RateDecision } from "../limits/limiter.ts";
+import type { HealthBook } from "../upstream/health.ts";
 import type { OpenNote, Recorder } from "../usage/recorder.ts";
 import type { Charged, Served } from "./attempt.ts";
 
@@ -47,6 +48,8 @@ export interface Outcome {
 export interface SettleScope {
   readonly recorder: Recorder;
   readonly nowMs: () => number;
+  /** Hears how endpoints did. */
+  readonly health?: Pick<HealthBook, "failed" | "finished">;
   /** A call cost more than was held: the operator bears the rest, and should hear of it. */
   readonly logLoss: (call: Call, lossNano: Nano) => void;
 }
@@ -86,7 +89,16 @@ export function settle(call: Call, outcome: Outcome, scope: SettleScope): Nano {
   record.durationMs = Math.round(scope.nowMs() - call.startedMs);
   scope.recorder.push(record, call.note, hold);
   settlePlace(call, outcome, usage);
+  if (served) tellHealth(call, served, outcome, usage, scope);
   return bill.costNano;
+}
+
+/** How fast the endpoint was, or that it broke off. */
+function tellHealth(call: Call, served: Served, { error, cancelled }: Outcome, usage: Usage, scope: SettleScope): void {
+  const { id } = served.candidate.endpoint;
+  if (error && !cancelled && error.fault === "upstream") scope.health?.failed(id, "server");
+  const since = call.streamed ? served.meter.firstContentAtMs : call.startedMs;
+  if (since !== undefined) scope.health?.finished(id, completionTokens(usage), scope.nowMs() - since);
 }
 
 /** Failures that are not the caller's give its place back; leaving is the caller's own doing. */

@@ -5,6 +5,7 @@
 import type { Candidate } from "../core/endpoint.ts";
 import { GatewayError } from "../core/error.ts";
 import { CredentialError, type Outgoing, type Provider } from "../providers/provider.ts";
+import type { KeyIndex } from "../upstream/credentials.ts";
 import { ofMessages } from "../upstream/event-stream.ts";
 import { type CallSignal, send, type UpstreamRequest, type UpstreamResponse } from "../upstream/http.ts";
 import { inForm } from "./form.ts";
@@ -26,6 +27,8 @@ export interface UpstreamCall {
   /** Of the whole answer; by default that of a reply that is kept in memory. */
   readonly maxBytes?: number;
   readonly signal: CallSignal;
+  /** Which of the provider's keys; by default the first. */
+  readonly key?: KeyIndex | undefined;
 }
 
 /** Sends a request and waits for the response's headers. Throws UpstreamFault. */
@@ -38,7 +41,7 @@ export function callUpstream(
   if (!provider) throw new GatewayError("internal_error", "The endpoint's provider is gone.");
   const { limits } = scope;
   const { type } = provider;
-  const credential = provider.credentials[0];
+  const credential = provider.credentials[call.key ?? 0];
   const form = type.forms?.[candidate.dialect];
   const { path, headers, body } = form ? inForm(form, call, candidate, provider, credential) : call;
   const request: Omit<UpstreamRequest, "headers"> = {

@@ -3,8 +3,8 @@
  * When most of the upstreams fail, trying everything again everywhere would bring down what still works.
  */
 
-/** What each call adds to the budget, in tries. */
-const SHARE = 0.2;
+/** What each call adds to the budget by default, in hundredths of a try. */
+const PERCENT = 20;
 /** So many tries are there for quiet times, and no more are saved up. */
 const RESERVE = 20;
 
@@ -16,15 +16,15 @@ export interface RetryBudget {
 }
 
 /** A budget with its reserve full. */
-export function createRetryBudget(): RetryBudget {
-  let tries = RESERVE;
+export function createRetryBudget(percent = PERCENT): RetryBudget {
+  let hundredths = RESERVE * 100;
   return {
     call() {
-      tries = Math.min(RESERVE, tries + SHARE);
+      hundredths = Math.min(RESERVE * 100, hundredths + percent);
     },
     mayRetry() {
-      if (tries < 1) return false;
-      tries -= 1;
+      if (hundredths < 100) return false;
+      hundredths -= 100;
       return true;
     },
   };

@@ -30,6 +30,14 @@ describe("a circuit", () => {
     expect(health.state("other")).toBe("closed");
   });
 
+  test("is not opened by a provider that asks for patience, which is trouble all the same", () => {
+    const { health, fail } = setUp();
+    fail(50, "rate-limit");
+    expect(health.state("e")).toBe("closed");
+    expect(health.troubledAtMs("e")).toBeDefined();
+    expect(health.read("e").windows["5m"].failures["rate-limit"]).toBe(50);
+  });
+
   test("opens when half of a minute's calls fail, once there were enough to tell", () => {
     const { health, fail, clock } = setUp();
     for (let i = 0; i < 9; i++) {
@@ -100,6 +108,21 @@ describe("a circuit", () => {
     clock.ms += 1000;
     fail(3);
     expect(health.restsUntilMs("e")).toBe(until);
+  });
+
+  test("keeps to other rules where they are set, and to none where it shall never open", () => {
+    const clock = { ms: 0 };
+    const strict = createHealth({ nowMs: () => clock.ms, rules: { failures: 2, restMs: 1000, longestRestMs: 1500 } });
+    strict.failed("e", "server");
+    strict.failed("e", "server");
+    expect(strict.restsUntilMs("e")).toBe(1000);
+    clock.ms = 1000;
+    strict.mayTry("e");
+    strict.failed("e", "server");
+    expect(strict.restsUntilMs("e")).toBe(2500);
+    const never = createHealth({ nowMs: () => 0, rules: { failures: 0, restMs: 1, longestRestMs: 1 } });
+    for (let i = 0; i < 100; i++) never.failed("e", "server");
+    expect(never.mayTry("e")).toBe(true);
   });
 
   test("can be closed by hand", () => {

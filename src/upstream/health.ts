@@ -31,20 +31,27 @@ export interface HealthBook extends HealthView {
   read(endpointId: string): EndpointHealth;
 }
 
+/** When circuits open, and for how long. */
+export interface CircuitRules {
+  /** So many failures in a row open one; 0: none ever opens. */
+  readonly failures: number;
+  readonly restMs: number;
+  /** Rests double up to this. */
+  readonly longestRestMs: number;
+}
+
 export interface HealthSettings {
   readonly nowMs: () => number;
+  readonly rules?: CircuitRules | undefined;
   /** Told of every change of a circuit. */
   readonly onChange?: (endpointId: string, state: CircuitState, reason: string) => void;
 }
 
-/** So many failures in a row open a circuit. */
-const MAX_CONSECUTIVE = 5;
-/** So does this share of the calls of the last minute, when there were enough to tell. */
+const RULES: CircuitRules = { failures: 5, restMs: 30_000, longestRestMs: 300_000 };
+/** A circuit also opens when this share of a minute's calls fails, when there were enough to tell. */
 const MAX_ERROR_RATE = 0.5;
 const MIN_CALLS = 20;
 const RATE_WINDOW_MS = 60_000;
-const FIRST_REST_MS = 30_000;
-const LONGEST_REST_MS = 300_000;
 /** A probe that has not told anything after so long is taken for lost. */
 const PROBE_TIMEOUT_MS = 120_000;
 /** A failure is trouble for so long. */
@@ -73,10 +80,12 @@ export function createHealth(settings: HealthSettings): HealthBook {
 
 class Health implements HealthBook {
   readonly #settings: HealthSettings;
+  readonly #rules: CircuitRules;
   readonly #watched = new Map<string, Watched>();
 
   constructor(settings: HealthSettings) {
     this.#settings = settings;
+    this.#rules = settings.rules ?? RULES;
   }
 
   state(endpointId: string): CircuitState {
@@ -130,12 +139,15 @@ class Health implements HealthBook {
     const nowMs = this.#settings.nowMs();
     found.windows.failed(nowMs, kind);
     found.troubledAtMs = nowMs;
+    // A provider that asks for patience works; routing prefers others while that is fresh.
+    if (kind === "rate-limit") return this.untold(endpointId);
     found.consecutive += 1;
     this.#count(found, nowMs, true);
     const { calls, failures } = found.minute;
+    if (this.#rules.failures === 0) return;
     if (found.circuit === "open") {
       if (found.probeSinceMs !== undefined) this.#open(endpointId, found, `a probe failed (${kind})`);
-    } else if (found.consecutive >= MAX_CONSECUTIVE) {
+    } else if (found.consecutive >= this.#rules.failures) {
       this.#open(endpointId, found, `${found.consecutive} failures in a row (${kind})`);
     } else if (calls >= MIN_CALLS && failures / calls >= MAX_ERROR_RATE) {
       this.#open(endpointId, found, `${failures} of ${calls} calls failed (${kind})`);
@@ -177,7 +189,7 @@ class Health implements HealthBook {
       circuit: "closed",
       reason: undefined,
       consecutive: 0,
-      restMs: FIRST_REST_MS,
+      restMs: this.#rules.restMs,
       restsUntilMs: 0,
       probeSinceMs: undefined,
       troubledAtMs: undefined,
@@ -199,13 +211,13 @@ class Health implements HealthBook {
     found.reason = reason;
     found.probeSinceMs = undefined;
     found.restsUntilMs = this.#settings.nowMs() + found.restMs;
-    found.restMs = Math.min(found.restMs * 2, LONGEST_REST_MS);
+    found.restMs = Math.min(found.restMs * 2, this.#rules.longestRestMs);
     this.#settings.onChange?.(endpointId, "open", reason);
   }
 
   #close(endpointId: string, found: Watched, reason: string): void {
     Object.assign(found, { circuit: "closed", reason: undefined, consecutive: 0, probeSinceMs: undefined });
-    found.restMs = FIRST_REST_MS;
+    found.restMs = this.#rules.restMs;
     found.minute = { startMs: 0, calls: 0, failures: 0 };
     this.#settings.onChange?.(endpointId, "closed", reason);
   }

@@ -93,6 +93,7 @@ function fileFor(front: string, shut: string): string {
   }
   lines.push(
     "catalog: { curated: false }",
+    "circuits: { failures: 0, retry_percent: 1000 }",
     `timeouts: { first_byte_ms: ${SILENCE_MS}, idle_ms: ${SILENCE_MS}, write_stall_ms: 1000, abandoned_ms: ${ABANDONED_MS} }`,
     "",
   );

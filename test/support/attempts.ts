@@ -8,6 +8,7 @@ import type { GatewayError } from "../../src/core/error.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { DialectId } from "../../src/core/request.ts";
 import { type AttemptScope, attempt, type Charged, type Served } from "../../src/gateway/attempt.ts";
+import { createTraffic, type Traffic } from "../../src/gateway/traffic.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { candidate, chatStream, httpUpstream, inquiryIn, provider, streamed } from "./calls.ts";
 
@@ -43,6 +44,8 @@ export interface Options {
   /** The caller wants no losses. */
   strict?: boolean;
   body?: JsonObject;
+  /** What earlier calls have left; new by default. */
+  traffic?: Traffic;
 }
 
 /** Tries upstreams in order: handlers, or base URLs. */
@@ -67,6 +70,7 @@ export async function tryAll(
       idleTimeoutMs: options.idleTimeoutMs ?? 5000,
     },
     nowMs: () => performance.now(),
+    traffic: options.traffic ?? createTraffic(providers, { nowMs: () => performance.now() }),
     abandoned: { settings: { timeMs: options.abandonMs ?? 5000, maxCalls: options.maxAbandoned ?? 10 }, count: 0 },
     signal: options.signal ?? new AbortController().signal,
     attempts,

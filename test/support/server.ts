@@ -86,6 +86,8 @@ export const FOUR_FORMATS = [
   "models:",
   ...FAMILIES.map(model),
   "catalog: { curated: false }",
+  // Tests of failures fail on purpose, many in a row.
+  "circuits: { failures: 0, retry_percent: 1000 }",
   "",
 ].join("\n");
 
