@@ -287,7 +287,7 @@ describe("a beat", () => {
     hold.void();
     await beatAfter(3000);
     await beatAfter(3000);
-    expect(books.numbers).toEqual([1, 1, 2]);
+    expect(books.numbers).toEqual([1, 1, 1, 2]);
     expect(leased()).toBe(0n);
   });
 

@@ -21,6 +21,18 @@ export interface BooksWatch {
   stop(): Promise<void>;
 }
 
+export interface WatchSettings {
+  readonly books: Pick<Books, "check" | "glance">;
+  readonly nowMs: () => number;
+  /** Between two looks; a minute unless a test says otherwise. */
+  readonly everyMs?: number;
+  /** Between two whole checks; a day. */
+  readonly wholeEveryMs?: number;
+  readonly onProblem: (problems: readonly string[]) => void;
+  readonly onRecovery: () => void;
+  readonly onError: (error: unknown) => void;
+}
+
 const EVERY_MS = 60_000;
 const WHOLE_EVERY_MS = 86_400_000;
 
@@ -29,15 +41,7 @@ const WHOLE_EVERY_MS = 86_400_000;
  * wrong when it is first seen and whenever it changes, `onRecovery` of the first clean look after that. A database that
  * cannot be asked says nothing about the books: what was seen before stays.
  */
-export function watchBooks(settings: {
-  readonly books: Pick<Books, "check" | "glance">;
-  readonly nowMs: () => number;
-  readonly everyMs?: number;
-  readonly wholeEveryMs?: number;
-  readonly onProblem: (problems: readonly string[]) => void;
-  readonly onRecovery: () => void;
-  readonly onError: (error: unknown) => void;
-}): BooksWatch {
+export function watchBooks(settings: WatchSettings): BooksWatch {
   const { books, nowMs, onError, everyMs = EVERY_MS, wholeEveryMs = WHOLE_EVERY_MS } = settings;
   let problems: readonly string[] = [];
   let wholeAtMs = Number.NEGATIVE_INFINITY;

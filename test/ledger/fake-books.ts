@@ -34,17 +34,79 @@ export interface FakeBooks extends Books {
   leasedInAll(purse: string): bigint;
 }
 
+/** Leases and what there is to lease. */
+class Slices {
+  readonly credit: Map<string, bigint>;
+  readonly used = new Map<string, bigint>();
+  readonly nodes = new Set<string>();
+  readonly #leases = new Map<string, bigint>();
+  /** The last number under which each node returned something. */
+  readonly #returned = new Map<string, number>();
+
+  constructor(credit: Readonly<Record<string, bigint>>) {
+    this.credit = new Map(Object.entries(credit));
+  }
+
+  leased(nodeId: string, purse: string): bigint {
+    return this.#leases.get(`${nodeId} ${purse}`) ?? 0n;
+  }
+
+  leasedInAll(purse: string): bigint {
+    let total = 0n;
+    for (const [name, amount] of this.#leases) if (name.endsWith(` ${purse}`)) total += amount;
+    return total;
+  }
+
+  #add(nodeId: string, purse: string, amount: bigint): void {
+    this.#leases.set(`${nodeId} ${purse}`, this.leased(nodeId, purse) + amount);
+  }
+
+  known(nodeId: string): void {
+    if (!this.nodes.has(nodeId)) throw new NodeGivenUp("given up");
+  }
+
+  take(nodeId: string, { purse, limit, needed, least, extra }: LeaseWish) {
+    this.known(nodeId);
+    const all = this.leasedInAll(purse);
+    const total = limit === null ? (this.credit.get(purse) ?? 0n) : limit - (this.used.get(purse) ?? 0n);
+    const available = total > all ? total - all : 0n;
+    let granted = 0n;
+    if (available >= needed) {
+      const slice = (available - needed) / 8n;
+      granted = needed + (extra < slice ? extra : slice);
+    } else if (available > 0n && available >= least) granted = available;
+    const elsewhere = granted < needed ? all - this.leased(nodeId, purse) : 0n;
+    this.#add(nodeId, purse, granted);
+    return { granted, available, elsewhere };
+  }
+
+  giveBack(nodeId: string, amounts: ReadonlyMap<string, bigint>, number: number | undefined): void {
+    if (number !== undefined && number <= (this.#returned.get(nodeId) ?? 0)) return;
+    if (number !== undefined) this.#returned.set(nodeId, number);
+    for (const [purse, amount] of amounts) this.#add(nodeId, purse, -amount);
+  }
+
+  giveUp(nodes: readonly string[]): number {
+    for (const nodeId of nodes) {
+      this.nodes.delete(nodeId);
+      for (const name of this.#leases.keys()) if (name.startsWith(nodeId)) this.#leases.delete(name);
+    }
+    return nodes.length;
+  }
+}
+
 /** Books with this credit. */
 export function fakeBooks(credit: Readonly<Record<string, bigint>> = {}): FakeBooks {
-  const leases = new Map<string, bigint>();
+  const slices = new Slices(credit);
   const fates = new Map<Kind, Fate[]>();
-  const done = new Map<string, number>();
-  const nameOf = (nodeId: string, purse: string) => `${nodeId} ${purse}`;
-  const leasedInAll = (purse: string) =>
-    [...leases].reduce((sum, [name, amount]) => (name.endsWith(` ${purse}`) ? sum + amount : sum), 0n);
+  const asked: Kind[] = [];
+  const wishes: LeaseWish[] = [];
+  const numbers: (number | undefined)[] = [];
+  const recalled = new Set<string>();
+  const notHere = () => Promise.reject(new Error("not here"));
 
   async function ask<T>(kind: Kind, work: () => T): Promise<T> {
-    books.asked.push(kind);
+    asked.push(kind);
     const { until, fault } = fates.get(kind)?.shift() ?? {};
     await until;
     if (fault === "before") throw new Error("the question was lost");
@@ -53,71 +115,32 @@ export function fakeBooks(credit: Readonly<Record<string, bigint>> = {}): FakeBo
     return answer;
   }
 
-  function known(nodeId: string): void {
-    if (!books.nodes.has(nodeId)) throw new NodeGivenUp("given up");
+  function beat(nodeId: string): string[] {
+    slices.known(nodeId);
+    return [...recalled];
   }
 
-  function take(nodeId: string, { purse, limit, needed, least, extra }: LeaseWish) {
-    known(nodeId);
-    const all = leasedInAll(purse);
-    const total = limit === null ? (books.credit.get(purse) ?? 0n) : limit - (books.used.get(purse) ?? 0n);
-    const available = total > all ? total - all : 0n;
-    let granted = 0n;
-    if (available >= needed) {
-      const slice = (available - needed) / 8n;
-      granted = needed + (extra < slice ? extra : slice);
-    } else if (available > 0n && available >= least) granted = available;
-    const name = nameOf(nodeId, purse);
-    const own = leases.get(name) ?? 0n;
-    leases.set(name, own + granted);
-    return { granted, available, elsewhere: granted < needed ? all - own : 0n };
-  }
-
-  const books: FakeBooks = {
-    asked: [],
-    wishes: [],
-    numbers: [],
-    credit: new Map(Object.entries(credit)),
-    used: new Map(),
-    recalled: new Set(),
-    nodes: new Set(),
+  const { nodes, used } = slices;
+  return {
+    ...{ asked, wishes, numbers, recalled, nodes, used, credit: slices.credit },
     next: (kind, fate) => void fates.set(kind, [...(fates.get(kind) ?? []), fate]),
-    leased: (nodeId, purse) => leases.get(nameOf(nodeId, purse)) ?? 0n,
-    leasedInAll,
-    register: (nodeId) => ask("register", () => void books.nodes.add(nodeId)),
-    beat: (nodeId) =>
-      ask("beat", () => {
-        known(nodeId);
-        return [...books.recalled];
-      }),
+    leased: (nodeId, purse) => slices.leased(nodeId, purse),
+    leasedInAll: (purse) => slices.leasedInAll(purse),
+    register: (nodeId) => ask("register", () => void nodes.add(nodeId)),
+    beat: (nodeId) => ask("beat", () => beat(nodeId)),
     take(nodeId, wish) {
-      books.wishes.push(wish);
-      return ask("take", () => take(nodeId, wish));
+      wishes.push(wish);
+      return ask("take", () => slices.take(nodeId, wish));
     },
-    giveBack: (nodeId, amounts, number) =>
-      ask("giveBack", () => {
-        books.numbers.push(number);
-        if (number !== undefined && number <= (done.get(nodeId) ?? 0)) return;
-        if (number !== undefined) done.set(nodeId, number);
-        for (const [purse, amount] of amounts) leases.set(nameOf(nodeId, purse), books.leased(nodeId, purse) - amount);
-      }),
-    leases: (nodeId, purses) => ask("leases", () => new Map(purses.map((id) => [id, books.leased(nodeId, id)]))),
+    giveBack(nodeId, amounts, number) {
+      numbers.push(number);
+      return ask("giveBack", () => slices.giveBack(nodeId, amounts, number));
+    },
+    leases: (nodeId, purses) => ask("leases", () => new Map(purses.map((id) => [id, slices.leased(nodeId, id)]))),
     openPurse: () => ask("openPurse", () => {}),
-    giveUp: (_, nodes = []) =>
-      ask("giveUp", () => {
-        for (const nodeId of nodes) {
-          books.nodes.delete(nodeId);
-          for (const name of leases.keys()) if (name.startsWith(nodeId)) leases.delete(name);
-        }
-        return nodes.length;
-      }),
-    post: () => Promise.reject(new Error("not here")),
-    balance: () => Promise.reject(new Error("not here")),
-    check: () => Promise.reject(new Error("not here")),
-    glance: () => Promise.reject(new Error("not here")),
-    tidy: () => Promise.reject(new Error("not here")),
+    giveUp: (_, ids = []) => ask("giveUp", () => slices.giveUp(ids)),
+    ...{ post: notHere, balance: notHere, check: notHere, glance: notHere, tidy: notHere },
   };
-  return books;
 }
 
 /** Ends a wait when a test says so. */

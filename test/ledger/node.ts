@@ -3,7 +3,7 @@
  * It can crash, which leaves its journal and its leases, and start again, which takes up what crashed ones left.
  */
 import type { SQL } from "bun";
-import { type Books, openBooks } from "../../src/ledger/books.ts";
+import { type Books, NodeGivenUp, openBooks } from "../../src/ledger/books.ts";
 import { type BeatingWallet, openWallet } from "../../src/ledger/wallet.ts";
 import { type Journal, type JournalFolder, openJournal, openJournalFolder } from "../../src/usage/journal.ts";
 import { createRecorder, type Recorder } from "../../src/usage/recorder.ts";
@@ -69,45 +69,81 @@ function faultyBooks(books: Books, state: { fault: Fault; after: number; dead: b
 }
 
 /** The recorder's way to the database: each attempt waits to be let through. */
-function gate(sql: SQL) {
-  const state = {
-    dead: false,
-    waiting: undefined as ((fault: Fault) => void) | undefined,
-    done: Promise.resolve(),
-    failures: [] as unknown[],
-  };
-  const never = () => new Promise<never>(() => {});
-  const line = {
-    async unsafe(text: string, values: unknown[]) {
-      const allowed = Promise.withResolvers<Fault>();
-      const finished = Promise.withResolvers<void>();
-      state.waiting = allowed.resolve;
-      state.done = finished.promise;
-      const fault = await allowed.promise;
-      try {
-        if (fault === "before") throw new Injected("the batch was lost");
-        await sql.unsafe(text, values);
-        if (fault === "after") throw new Injected("the answer was lost");
-      } catch (error) {
-        if (!(error instanceof Injected)) state.failures.push(error);
-        throw error;
-      } finally {
-        finished.resolve();
-        if (state.dead) await never();
-      }
-    },
-  };
-  return Object.assign(state, { line: line as unknown as SQL });
+class Gate {
+  isDead = false;
+  /** Records that are not written yet. */
+  queued = 0;
+  /** What no fault explains. */
+  readonly failures: unknown[];
+  readonly #sql: SQL;
+  #waiting: ((fault: Fault) => void) | undefined;
+  #done = Promise.resolve();
+
+  constructor(sql: SQL, failures: unknown[]) {
+    this.#sql = sql;
+    this.failures = failures;
+  }
+
+  async unsafe(text: string, values: unknown[]): Promise<void> {
+    const allowed = Promise.withResolvers<Fault>();
+    const finished = Promise.withResolvers<void>();
+    this.#waiting = allowed.resolve;
+    this.#done = finished.promise;
+    const fault = await allowed.promise;
+    try {
+      if (fault === "before") throw new Injected("the batch was lost");
+      await this.#sql.unsafe(text, values);
+      if (fault === "after") throw new Injected("the answer was lost");
+    } catch (error) {
+      if (!(error instanceof Injected)) this.failures.push(error);
+      throw error;
+    } finally {
+      finished.resolve();
+      if (this.isDead) await new Promise<never>(() => {});
+    }
+  }
+
+  /** Lets one attempt through; false when there is nothing to write. */
+  async pass(fault: Fault): Promise<boolean> {
+    // The recorder comes by itself, a moment after there is something to write.
+    while (this.queued > 0 && !this.#waiting && !this.isDead) await turn();
+    const waiting = this.#waiting;
+    if (!waiting || this.isDead) return false;
+    this.#waiting = undefined;
+    waiting(fault);
+    await this.#done;
+    await turn();
+    return true;
+  }
+
+  /** Counts what is pushed and not written yet. */
+  count(recorder: Recorder): Recorder {
+    return {
+      ...recorder,
+      push: (record, open, hold) => {
+        this.queued++;
+        const written = () => {
+          this.queued--;
+          hold?.written();
+        };
+        recorder.push(record, open, hold && { nodeId: hold.nodeId, written });
+      },
+    };
+  }
 }
 
-/** Starts a node on the folder that all of a sequence share. `cut`: it dies while it takes up what others left. */
-export async function startProcess(
-  sql: SQL,
-  dataDir: string,
-  recallMs: number,
-  failures: unknown[],
-  cut: boolean,
-): Promise<Process | undefined> {
+/** Where a process runs, and what it shares with the others of its sequence. */
+export interface Place {
+  readonly sql: SQL;
+  readonly dataDir: string;
+  /** How long its calls wait for what others return. */
+  readonly recallMs: number;
+  /** Where errors go that no fault explains. */
+  readonly failures: unknown[];
+}
+
+/** Starts a process, unless it is `cut`: then it dies while it takes up what others left. */
+export async function startProcess({ sql, dataDir, recallMs, failures }: Place, cut: boolean) {
   const books = openBooks(sql);
   const folder = openJournalFolder(dataDir);
   try {
@@ -117,95 +153,61 @@ export async function startProcess(
     if (error instanceof Injected) return undefined;
     throw error;
   }
-  let nowMs = 1_000_000;
-  const state = { fault: "none" as Fault, after: 0, dead: false };
+  const state = { fault: "none" as Fault, after: 0, dead: false, nowMs: 1_000_000 };
   const onError = (error: unknown) => {
-    if (!(error instanceof Injected) && (error as Error).name !== "NodeGivenUp") failures.push(error);
+    if (!(error instanceof Injected || error instanceof NodeGivenUp)) failures.push(error);
   };
   const wallet = await openWallet({
     books: faultyBooks(books, state),
-    nowMs: () => {
-      nowMs += 1;
-      return nowMs;
-    },
+    nowMs: () => ++state.nowMs,
     onError,
     timing: { beatMs: NEVER_MS, giveUpMs: NEVER_MS, recallMs, pollMs: 1 },
   });
-  const ids = [wallet.nodeId];
   const journal = openJournal(folder.directory, () => `N${wallet.nodeId}`, SEGMENT_BYTES);
-  const line = gate(sql);
-  const recorder = createRecorder({
-    sql: line.line,
-    journal,
-    nodeId: () => wallet.nodeId,
-    onError,
-    timing: { flushAfterMs: 0, retryMs: 0 },
-  });
-  let queued = 0;
-  const counted: Recorder = {
-    ...recorder,
-    push(record, open, hold) {
-      queued++;
-      recorder.push(record, open, {
-        nodeId: hold?.nodeId ?? wallet.nodeId,
-        written() {
-          queued--;
-          hold?.written();
-        },
-      });
-    },
-  };
-  const write = async (fault: Fault) => {
-    // The recorder comes by itself, a moment after there is something to write.
-    while (queued > 0 && !line.waiting && !line.dead) await turn();
-    const { waiting } = line;
-    if (!waiting || line.dead) return false;
-    line.waiting = undefined;
-    waiting(fault);
-    await line.done;
-    await turn();
-    failures.push(...line.failures.splice(0));
-    return true;
-  };
+  const line = new Gate(sql, failures);
+  const timing = { flushAfterMs: 0, retryMs: 0 };
+  const nodeId = () => wallet.nodeId;
+  const recorder = createRecorder({ sql: line as unknown as SQL, journal, nodeId, onError, timing });
+  return processOf({ wallet, recorder: line.count(recorder), line, state, journal, folder });
+}
+
+function processOf(parts: {
+  wallet: BeatingWallet;
+  recorder: Recorder;
+  line: Gate;
+  state: { fault: Fault; after: number; dead: boolean; nowMs: number };
+  journal: Journal;
+  folder: JournalFolder;
+}): Process {
+  const { wallet, recorder, line, state, journal, folder } = parts;
   return {
     wallet,
-    recorder: counted,
-    ids,
+    recorder,
+    ids: [wallet.nodeId],
     isGivenUp: false,
     isFaulty: false,
     keyLimit: undefined,
     get isDead() {
       return state.dead;
     },
-    wait: (ms) => {
-      nowMs += ms;
+    wait(ms) {
+      state.nowMs += ms;
     },
-    fault: (fault, after) => {
-      Object.assign(state, { fault, after });
+    fault: (fault, after) => void Object.assign(state, { fault, after }),
+    write: (fault) => line.pass(fault),
+    async close() {
+      while (await line.pass("none"));
+      await wallet.close();
+      journal.close();
+      folder.release();
     },
-    write,
-    close: () =>
-      end(
-        async () => {
-          while (await write("none"));
-          await wallet.close();
-        },
-        journal,
-        folder,
-      ),
     async crash() {
       state.dead = true;
-      line.dead = true;
+      line.isDead = true;
       folder.release();
       await wallet.close();
     },
   };
-}
-
-async function end(last: () => Promise<void>, journal: Journal, folder: JournalFolder): Promise<void> {
-  await last();
-  journal.close();
-  folder.release();
 }
 
 /** As a start does it. */

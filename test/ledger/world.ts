@@ -13,7 +13,7 @@ import { periodOf } from "../../src/ledger/period.ts";
 import { type Hold, HoldRefused, type HoldWish, type PurseWish } from "../../src/ledger/wallet.ts";
 import type { Note } from "../../src/usage/journal.ts";
 import { record } from "../support/calls.ts";
-import { type Process, startProcess } from "./node.ts";
+import { type Place, type Process, startProcess } from "./node.ts";
 import type { Fault, Step } from "./steps.ts";
 
 /** A call, and how it should stand in the books. */
@@ -37,21 +37,16 @@ export interface Refused {
   readonly limit: bigint | null;
 }
 
-export interface World {
-  readonly sql: SQL;
+export interface World extends Place {
   readonly books: Books;
-  readonly dataDir: string;
   readonly workspaceId: string;
   readonly keyId: string;
   readonly account: string;
-  readonly recallMs: number;
   readonly nodes: (Process | undefined)[];
   readonly starting: Set<number>;
   /** Every process there was. */
   readonly processes: Process[];
   readonly calls: Call[];
-  /** What a node wrote that nothing should have made fail. */
-  readonly failures: unknown[];
   /** All movements but use. */
   moved: bigint;
   limit: bigint;
@@ -189,8 +184,7 @@ export async function start(world: World, slot: number, cut: boolean): Promise<v
   if (world.nodes[slot] || world.starting.has(slot)) return;
   world.starting.add(slot);
   try {
-    const { sql, dataDir, recallMs, failures } = world;
-    const process = await startProcess(sql, dataDir, recallMs, failures, cut);
+    const process = await startProcess(world, cut);
     world.nodes[slot] = process;
     if (process) world.processes.push(process);
   } finally {
