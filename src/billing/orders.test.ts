@@ -59,7 +59,7 @@ eachDatabase((store) => {
     await migrate(database);
     stripe = startStripe();
     rig = await openRig(database, { stripe });
-  }, 180_000);
+  }, 60_000);
   afterAll(() => stripe.stop());
 
   const orders = ordersOf([0, 1, 2, 3, 4, 5]);
