@@ -109,6 +109,59 @@ describe("the model that a caller names", () => {
   });
 });
 
+describe("variants", () => {
+  const names = ["llama3:8b", "gpt", "gpt:free", "deep", "deep:thinking"];
+  const models = new Map(names.map((id) => [id, model([endpoint()], { id })]));
+  const known: Catalog = { models: [...models.values()], find: (name) => models.get(name) };
+  const wished = (name: string, fallbacks?: string[]) => {
+    const routing = fallbacks && { models: fallbacks, fields: ["models"] };
+    return resolveModels(known, { model: name, ...(routing && { routing }) }, principal()).wishes.map(
+      ({ model: { id }, ...others }) => [id, others] as const,
+    );
+  };
+
+  const TABLE: [name: string, id: string, wish: object][] = [
+    ["llama3:8b", "llama3:8b", {}],
+    ["llama3:8b:nitro", "llama3:8b", { sort: "throughput" }],
+    ["gpt:floor", "gpt", { sort: "price" }],
+    ["gpt:free", "gpt:free", {}],
+    ["gpt:free:floor", "gpt:free", { sort: "price" }],
+    ["gpt:nitro:free", "gpt:free", { sort: "throughput" }],
+    ["deep:free", "deep", { free: true }],
+    ["deep:thinking", "deep:thinking", {}],
+    ["deep:thinking:free:nitro", "deep:thinking", { free: true, sort: "throughput" }],
+  ];
+  test.each(TABLE)("%s is %s", (name, id, wish) => {
+    expect(wished(name)).toEqual([[id, wish]]);
+  });
+
+  test("that a model does not have, or that nobody knows, are no names of it", () => {
+    const told = (name: string) => {
+      try {
+        wished(name);
+      } catch (error) {
+        return error as GatewayError;
+      }
+      throw new Error(`${name} was found`);
+    };
+    for (const name of ["gpt:extended", "gpt:beta:nitro", "gpt:thinking"]) {
+      expect(told(name)).toMatchObject({ code: "model_not_available", param: "model" });
+      expect(told(name).message).toBe(`The model "${name}" is not available here, but "gpt" is.`);
+    }
+    for (const name of ["gpt:8b", ":nitro", "gpt:", "gpt:NITRO", "other:nitro", ":nitro".repeat(1000)])
+      expect(told(name).code).toBe("model_not_available");
+    expect(told("gpt:online").code).toBe("invalid_request");
+  });
+
+  test("may differ between the models of one request, of which each is taken once", () => {
+    expect(wished("gpt:nitro", ["deep:free", "gpt:nitro", "gpt", "none"])).toEqual([
+      ["gpt", { sort: "throughput" }],
+      ["deep", { free: true }],
+      ["gpt", {}],
+    ]);
+  });
+});
+
 test("a glob is within another only if it can fit nothing that the other does not", () => {
   const glob = fc.stringMatching(/^[ab*]{0,5}$/);
   fc.assert(
