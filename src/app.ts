@@ -69,6 +69,7 @@ export async function openApp(
     ...parts,
     ...bounds(config),
     ready: () => database.ready(),
+    checkBooks: parts.watch.refuseWhenWrong,
     logError: (call, error) => logError(call.id, error),
     logLoss: ({ id }, lossNano) =>
       log.warn("a call cost more than was held for it", { id, loss_usd: nanoToDollars(lossNano) }),

@@ -47,7 +47,8 @@ export function manage(settings: {
         findRecord: (id, workspaceId) => findRecord(sql, recorder, id, workspaceId),
       }),
       ...workspaceRoutes({ workspaces, defaults: config.defaults, plans: config.plans.map(({ id }) => id) }),
-      ...creditRoutes({ sql, books, coupons, workspaces, nowMs: Date.now }),
+      // A check that is asked for counts like that of the watch.
+      ...creditRoutes({ sql, books: { ...books, check: parts.watch.check }, coupons, workspaces, nowMs: Date.now }),
       ...planRoutes(config.plans),
       ...priceRoutes(prices),
       ...endpointRoutes(endpointParts(settings.gateway, settings.providers)),

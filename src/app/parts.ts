@@ -11,6 +11,7 @@ import { openWorkspaces, type Workspaces } from "../identity/workspaces.ts";
 import { type Books, openBooks } from "../ledger/books.ts";
 import { inTime } from "../ledger/purse.ts";
 import { openWallet, type Wallet } from "../ledger/wallet.ts";
+import { type BooksWatch, watchBooks } from "../ledger/watch.ts";
 import type { RateLimiter } from "../limits/limiter.ts";
 import { createMemoryLimiter } from "../limits/memory.ts";
 import { createRedisLimiter } from "../limits/redis.ts";
@@ -30,6 +31,7 @@ export interface Parts {
   readonly keys: Keys;
   readonly workspaces: Workspaces;
   readonly books: Books;
+  readonly watch: BooksWatch;
   readonly wallet: Wallet;
   readonly authenticator: Authenticator;
   readonly recorder: Recorder;
@@ -49,6 +51,7 @@ export async function openParts(config: Config, log: Log, database: Database): P
   const onError = (error: unknown) => log.error("the books could not be asked", { error: String(error) });
   const timing = { giveUpMs: nodeSilenceMs, trustMs: nodeSilenceMs / TRUST_PART };
   const wallet = await openWallet({ books, nowMs, onError, timing });
+  const watch = watchOver(books, log, nowMs);
   const keys = openKeys(sql, config.brand.keyPrefix);
   const terms = planTerms(config);
   const find = (hash: string) => inTime(keys.findByHash(hash), KEY_WITHIN_MS);
@@ -65,12 +68,14 @@ export async function openParts(config: Config, log: Log, database: Database): P
     keys,
     workspaces: openWorkspaces(sql, books),
     books,
+    watch,
     wallet,
     authenticator,
     recorder,
     limiter,
     async close() {
       const lost = (error: unknown) => log.error("usage records wait in the journal", { error: String(error) });
+      await watch.stop();
       await recorder.drain(DRAIN_RECORDS_MS).catch(lost);
       await wallet.close();
       await limiter.close();
@@ -78,6 +83,17 @@ export async function openParts(config: Config, log: Log, database: Database): P
       folder.release();
     },
   };
+}
+
+/** Looks at the books now and then; while they are wrong, nothing is sold. */
+function watchOver(books: Books, log: Log, nowMs: () => number): BooksWatch {
+  return watchBooks({
+    books,
+    nowMs,
+    onProblem: (problems) => log.error("the books are wrong: paid calls are refused", { problems }),
+    onRecovery: () => log.info("the books are right again"),
+    onError: (error) => log.warn("the books could not be looked at", { error: String(error) }),
+  });
 }
 
 /** Books what a process that was killed had noted, and frees what it had leased. */

@@ -27,6 +27,9 @@ const RICH = 10n ** 24n;
 /** A Friday. */
 const NOW = Date.UTC(2026, 10, 20, 12);
 
+/** What the watch over the books says. */
+const books = { check: () => {} };
+
 /** Admits with this much credit, and answers at once as a wallet with slices does. */
 function admitWith(
   balance: bigint | TestWallet,
@@ -36,7 +39,7 @@ function admitWith(
   over: Partial<Principal> = {},
 ): Admission {
   const wallet = typeof balance === "bigint" ? testWallet(balance) : balance;
-  const scope = { wallet, clockMs: () => NOW };
+  const scope = { wallet, checkBooks: books.check, clockMs: () => NOW };
   return admit(
     scope,
     principal(over),
@@ -210,6 +213,25 @@ describe("a limit on spending", () => {
     expect(refusal(() => admitWith(RICH, one, asked, 100, { modelCaps, billing: "internal" })).code).toBe(
       "key_limit_exceeded",
     );
+  });
+});
+
+describe("books that are wrong", () => {
+  const one = [candidate("openai-chat", { price: PRICE })];
+
+  test("stop what customers pay for, and neither the operator's calls nor free ones", () => {
+    books.check = () => {
+      throw new Error("wrong");
+    };
+    try {
+      expect(() => admitWith(RICH, one, head(), 100)).toThrow("wrong");
+      expect(() => admitWith(RICH, one, head(), 100, { terms: { id: "p", includedPerDay: 5 } })).toThrow("wrong");
+      expect(admitWith(RICH, one, head(), 100, { billing: "internal" }).hold.paidBy).toBe("internal");
+      const free = [candidate("openai-chat", { price: { perToken: { input: pico(0n), output: pico(0n) } } })];
+      expect(admitWith(RICH, free, head(), 100).hold.paidBy).toBe("free");
+    } finally {
+      books.check = () => {};
+    }
   });
 });
 

@@ -89,6 +89,8 @@ export const MIN_OUTPUT_TOKENS = 256;
 /** What admission needs of the gateway. */
 export interface AdmitScope {
   readonly wallet: Wallet;
+  /** Throws `service_unavailable` while the books are wrong: nobody is charged then. */
+  readonly checkBooks: () => void;
   /** Milliseconds since 1970. */
   readonly clockMs: () => number;
 }
@@ -112,7 +114,8 @@ interface Asking {
 /**
  * Holds the worst price among the candidates, or what there is of it when the caller left the output limit to us.
  * Answers at once (no promise) when this node has the money. Throws (or rejects with) `insufficient_credit` and
- * `key_limit_exceeded` saying what was needed and what was there, `rate_limit_exceeded` for a day's free calls.
+ * `key_limit_exceeded` saying what was needed and what was there, `rate_limit_exceeded` for a day's free calls, `service_unavailable`
+ * while the books are wrong or out of reach.
  */
 export function admit(
   scope: AdmitScope,
@@ -128,6 +131,7 @@ export function admit(
   const { includedPerDay, freePerDay } = principal.terms;
   if (principal.billing === "internal") return hold(scope, asking, full, "internal");
   if (full === 0n) return hold(scope, asking, full, "free", freePerDay);
+  scope.checkBooks();
   if (includedPerDay === 0) return hold(scope, asking, full, "credit");
   return allowanceElseCredit(scope, asking, full, includedPerDay);
 }

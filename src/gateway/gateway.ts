@@ -53,6 +53,8 @@ export interface GatewaySettings {
   readonly abandoning?: AbandonSettings;
   /** Whether paid work may be taken on: the database's word. */
   readonly ready: () => { ok: true } | { ok: false; reason: string };
+  /** Throws `service_unavailable` while the books are wrong. */
+  readonly checkBooks?: () => void;
   readonly logError: LogError;
   readonly logLoss: LogLoss;
   readonly circuits?: CircuitRules & { readonly retryPercent: number };
@@ -71,6 +73,7 @@ export interface Gateway {
   readonly pulse: Pulse;
   readonly health: HealthBook;
   readonly sticky: Sticky;
+  readonly checkBooks: () => void;
   /** Monotonic, for durations. */
   readonly nowMs: () => number;
   /** Milliseconds since 1970, for periods. */
@@ -110,6 +113,7 @@ export function createGateway(settings: GatewaySettings): Gateway {
     pulse: createPulse({ ...settings.pumping, nowMs, maxAbandonedBytes: limits.maxReplyBytes }),
     health: traffic.health,
     sticky: createSticky({ nowMs }),
+    checkBooks: settings.checkBooks ?? (() => {}),
     nowMs,
     clockMs: Date.now,
     logError: settings.logError,
