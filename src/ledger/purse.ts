@@ -19,6 +19,8 @@ interface Waiter {
   readonly wanted: bigint;
   readonly least: bigint;
   readonly sinceMs: number;
+  /** How often the books were asked since this one is the first. */
+  asks: number;
   resolve(taken: bigint | Lack): void;
   reject(error: unknown): void;
 }
@@ -38,6 +40,8 @@ const MIN_SLICE = 8n;
 const MAX_SLICE = 4096n;
 const SOON_MS = 1000;
 const MAX_WAITERS = 10_000;
+/** What others return is asked for so often before a call is refused, also when this process was kept from asking for a while. */
+const MIN_ASKS = 5;
 /** The columns are bigint; nothing that can be held comes near this. */
 const MAX_AMOUNT = 2n ** 62n;
 
@@ -134,7 +138,7 @@ export class Purse {
     if (this.#waiters.length >= MAX_WAITERS) return Promise.reject(new Error("too many calls wait for the books"));
     const { promise, resolve, reject } = Promise.withResolvers<bigint | Lack>();
     this.usedAtMs = this.#nowMs();
-    this.#waiters.push({ wanted, least, sinceMs: this.usedAtMs, resolve, reject });
+    this.#waiters.push({ wanted, least, sinceMs: this.usedAtMs, asks: 0, resolve, reject });
     if (!this.#serving) void this.#serve();
     return promise;
   }
@@ -249,7 +253,9 @@ export class Purse {
     this.#serveFree();
     const [first] = this.#waiters;
     if (answer.granted >= needed || !first) return;
-    if ((answer.elsewhere > 0n || returning) && this.#nowMs() - first.sinceMs < this.#timing.recallMs) {
+    first.asks++;
+    const isPatient = this.#nowMs() - first.sinceMs < this.#timing.recallMs || first.asks < MIN_ASKS;
+    if ((answer.elsewhere > 0n || returning) && isPatient) {
       await Bun.sleep(this.#timing.pollMs);
       return;
     }

