@@ -30,7 +30,7 @@ beforeAll(async () => {
     env: { STRIPE_SECRET_KEY: secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret, STRIPE_API_BASE: url },
   });
   workspace = await makeWorkspace();
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await sluice.stop();
   stripe.stop();
@@ -208,4 +208,4 @@ test("without a secret to verify events with there is no webhook, though there a
   expect(response.status).toBe(404);
   expect((await call("GET", "v1/billing/quote?amount_usd=5", { at: plain })).status).toBe(200);
   await plain.stop();
-}, 60_000);
+}, 180_000);
