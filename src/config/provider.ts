@@ -48,7 +48,7 @@ export const provider = group({
   ).optional(),
   api_keys: setting(
     list(setting(providerKey(), "", { secret: true }), 100),
-    "Its keys, of which this version calls with the first; without any and without `base_url`, those of the type's variable.",
+    "Its keys, which take turns and give way when they are refused or limited; without any and without `base_url`, those of the type's variable.",
     { secret: true },
   ).optional(),
   dialects: setting(
