@@ -117,6 +117,8 @@ export async function serve(config: Config, log: Log, print: (text: string) => v
   for (const warning of config.warnings) log.warn(warning);
   const fatal = Promise.withResolvers<string>();
   const served = await startServer(config, log, fatal.resolve);
+  // Whoever reads that it is ready may stop it the moment after.
+  const signal = untilSignal();
   const key = await beginnersKey(served.app, config);
   log.info(`Sluice is ready at ${served.url}`, {
     models: served.app.catalog.models.length,
@@ -133,7 +135,7 @@ export async function serve(config: Config, log: Log, print: (text: string) => v
     if (!served.app.simulated) print("It is shown only this once. More: ./bin/sluice keys create --name NAME");
     print(`\nTry it:\n${example(served.url, key, served.app)}\n`);
   }
-  const lost = await Promise.race([untilSignal(), fatal.promise]);
+  const lost = await Promise.race([signal, fatal.promise]);
   if (lost !== undefined) {
     log.error("the database is lost; a new start recovers it", { reason: lost });
     return 1;
