@@ -10,12 +10,12 @@ import { bearer, type KeySource, type ProviderType } from "./provider.ts";
 const decoder = new TextDecoder();
 
 /** Errors that end a stream, in the words of Messages. What is not here is the upstream's own fault. */
-const ERRORS: Readonly<Record<string, string>> = {
-  throttlingException: "rate_limit_error",
-  validationException: "invalid_request_error",
-  modelTimeoutException: "timeout_error",
-  serviceUnavailableException: "overloaded_error",
-};
+const ERRORS: ReadonlyMap<string | undefined, string> = new Map([
+  ["throttlingException", "rate_limit_error"],
+  ["validationException", "invalid_request_error"],
+  ["modelTimeoutException", "timeout_error"],
+  ["serviceUnavailableException", "overloaded_error"],
+]);
 /** Put on the last event: what the call took there. The usage has said it. */
 const METRICS = "amazon-bedrock-invocationMetrics";
 
@@ -24,7 +24,7 @@ export function eventOf({ headers, payload }: EventMessage): string {
   const document = asObject(tryParse(decoder.decode(payload)));
   const kind = headers[":message-type"];
   if (kind === "exception" || kind === "error") {
-    const type = ERRORS[headers[":exception-type"] ?? ""] ?? "api_error";
+    const type = ERRORS.get(headers[":exception-type"]) ?? "api_error";
     const message = asString(document?.message) ?? headers[":error-message"] ?? "The stream broke off.";
     return written("error", { type: "error", error: { type, message } });
   }
@@ -67,7 +67,7 @@ export const bedrock: ProviderType = {
   keyFrom,
   dialects: ["anthropic-messages"],
   notes:
-    "Needs an entry in the file, and the region as `location` or `AWS_REGION`. Claude models only. A key is a Bedrock API key, or `ID:SECRET` or `ID:SECRET:SESSION` of AWS; with `AWS_ACCESS_KEY_ID` also `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` are read.",
+    "Needs an entry in the file, and the region as `location` or `AWS_REGION`. Claude models only; those of the catalogue by their `global.` names. A key is a Bedrock API key, or `ID:SECRET` or `ID:SECRET:SESSION` of AWS; with `AWS_ACCESS_KEY_ID` also `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` are read.",
   authorize(credential, _dialect, { method, url, body, provider, nowMs }) {
     const keys = awsKeys(credential);
     if (!keys) return bearer(credential);

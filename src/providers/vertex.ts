@@ -34,7 +34,7 @@ export const vertex: ProviderType = {
   dialects: ["gemini", "anthropic-messages"],
   dialectsOf: (model) => [model.startsWith("claude") ? "anthropic-messages" : "gemini"],
   notes:
-    "Needs an entry in the file. The key is a service account's JSON, in `api_keys` or by the variable as a path or the document itself; `location` is `global` and `project` the key's own unless they are named.",
+    "Needs an entry in the file. The key is a service account's JSON, in `api_keys` or by the variable as a path or the document itself; `location` is `global` and `project` the key's own unless they are named. The catalogue's prices are those of `global`, so that models of other locations are named in the file.",
   authorize(credential, _dialect, request) {
     const token = tokens.of(credential, request);
     return typeof token === "string" ? bearer(token) : token.then(bearer);
