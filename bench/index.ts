@@ -5,7 +5,7 @@
  * Both are warmed up first, then measured in short turns, one after the other; every figure is the median of the turns,
  * so that whatever else the machine does hits both alike. Parameters:
  * `--quick`          a smoke test: few requests, figures without meaning
- * `--only TEXT`      only the rows whose name holds the text (`relay`, `stream`, `live`, `many`, `settle` …)
+ * `--only TEXT`      only the rows whose name holds the text (`relay`, `stream`, `live`, `many`, `route`, `settle` …)
  * `--postgres URL`   keeps the database in another process, whose work is then in no figure
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { latencies, load, type Shape } from "./load.ts";
 import { type Measured, type Shares, start, total } from "./process.ts";
 import { CHUNKS, liveRows, longRow, type Row, rows } from "./requests.ts";
+import { routeRows, timeRoute } from "./route.ts";
 import { benchSettlement } from "./settle.ts";
 
 const quick = process.argv.includes("--quick");
@@ -30,6 +31,7 @@ const LIVE_STREAMS = 200 / scale;
 const MANY_STREAMS = 2_000 / scale;
 const SETTLED = 100_000 / scale;
 const LATENCIES = 400 / scale;
+const DECISIONS = 2_000 / scale;
 const CONCURRENCY = 32;
 const ROOT = join(import.meta.dir, "..");
 const rootKey = "bench-root-key-bench-root-key-bench-root-key";
@@ -160,6 +162,14 @@ async function compareAll(upstream: Measured, bare: Measured, gateway: Measured,
   }
 }
 
+/** Decisions are made in this process, alone. */
+function timeRoutes(): void {
+  for (const row of routeRows()) {
+    timeRoute(row, TURNS, DECISIONS);
+    console.log(`${row.name.padEnd(32)}${column(timeRoute(row, TURNS, DECISIONS).toFixed(2))} µs`);
+  }
+}
+
 async function manyStreams(gateway: Measured, key: string): Promise<void> {
   const idle = gateway.memoryMiB();
   let most = 0;
@@ -214,6 +224,7 @@ try {
   const key = await createKey(gateway.url);
   await compareAll(upstream, bare, gateway, key);
   if (wanted("many")) await manyStreams(gateway, key);
+  if (wanted("route")) timeRoutes();
   if (wanted("settle")) await benchSettlement(SETTLED);
   console.log(`resident after all: ${memory()}`);
 } finally {

@@ -56,7 +56,7 @@ export function examine(endpoint: Endpoint, demands: Demands): Candidate | Exclu
     return { endpoint, kind: "key", reason: "may not be used by this key" };
   const dialect = speaks(endpoint, demands);
   if (!dialect) return { endpoint, kind: "operation", reason: "is not for such requests" };
-  const lack = head.needs.find((need) => HARD_NEEDS.has(need) && !endpoint.capabilities.has(need));
+  const lack = lackOf(endpoint, head);
   if (lack) return { endpoint, kind: "needs", reason: `cannot do ${lack}`, lack };
   if (parameters) {
     const refused = parameterLack(endpoint, dialect, head, parameters);
@@ -72,11 +72,19 @@ export function examine(endpoint: Endpoint, demands: Demands): Candidate | Exclu
   return { endpoint, dialect };
 }
 
+function lackOf({ capabilities }: Endpoint, { needs }: Head): Capability | undefined {
+  for (const need of needs) if (HARD_NEEDS.has(need) && !capabilities.has(need)) return need;
+  return undefined;
+}
+
 /** The format to call the endpoint in: the wanted one, else the first of its own for that operation, if it has any. */
 function speaks({ dialects }: Endpoint, { wanted, operation }: Demands): WireFormatId | undefined {
-  return (
-    dialects.find((dialect) => dialect === wanted) ?? dialects.find((dialect) => operationOf(dialect) === operation)
-  );
+  let found: WireFormatId | undefined;
+  for (const dialect of dialects) {
+    if (dialect === wanted) return dialect;
+    if (!found && operationOf(dialect) === operation) found = dialect;
+  }
+  return found;
 }
 
 /** Fields that say nothing of what the model must do. */

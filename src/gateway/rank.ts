@@ -51,7 +51,7 @@ export function rank(candidates: readonly Candidate[], scope: RankScope): Ranked
   if (candidates.length === 1 && only) {
     return health.state(only.endpoint.id) === "open" ? [] : [{ candidate: only, score: 0 }];
   }
-  const relays = lastRelays(candidates, scope);
+  const { scores, relays } = drawn(candidates, scope);
   const sort = preferences?.sort;
   const isSticky = sort === undefined && preferences?.order === undefined;
   const ranked: Keys[] = [];
@@ -60,9 +60,8 @@ export function rank(candidates: readonly Candidate[], scope: RankScope): Ranked
     const { endpoint } = candidate;
     const state = health.state(endpoint.id);
     if (state === "open") continue;
+    const score = scores[index]!;
     const converts = candidate.dialect !== scope.wanted;
-    const score = scoreOf(endpoint, scope.seed);
-    const lastRelay = converts ? (relays.get(priceKey(endpoint)) ?? score) : score;
     const isRemembered = isSticky && state === "closed" && endpoint.id === scope.remembered;
     ranked.push({
       candidate,
@@ -71,7 +70,7 @@ export function rank(candidates: readonly Candidate[], scope: RankScope): Ranked
       trouble: state === "half-open" ? 2 : isTroubled(endpoint, scope) ? 1 : 0,
       measure: sort ? measureOf(endpoint, sort, health) : 0,
       preference: sort ? endpoint.priority * 2 + (converts ? 1 : 0) : 0,
-      score: Math.max(score, lastRelay),
+      score: converts && relays ? Math.max(score, relays.get(priceKey(endpoint)) ?? score) : score,
       tie: converts ? 1 : 0,
       index,
     });
@@ -79,22 +78,40 @@ export function rank(candidates: readonly Candidate[], scope: RankScope): Ranked
   return ranked.sort(compare);
 }
 
-function compare(a: Keys, b: Keys): number {
-  return (
-    order(a.place, b.place) ||
-    a.tier - b.tier ||
-    a.trouble - b.trouble ||
-    order(a.measure, b.measure) ||
-    a.preference - b.preference ||
-    order(a.score, b.score) ||
-    a.tie - b.tie ||
-    a.index - b.index
-  );
+/**
+ * Each candidate's score. `relays`: the highest of those that relay, by tier and price, where some convert: one that
+ * converts at the same price comes after it.
+ */
+function drawn(
+  candidates: readonly Candidate[],
+  { wanted, seed }: RankScope,
+): { scores: number[]; relays: ReadonlyMap<number, number> | undefined } {
+  const scores: number[] = [];
+  let relaying = 0;
+  for (const { endpoint, dialect } of candidates) {
+    scores.push(scoreOf(endpoint, seed));
+    if (dialect === wanted) relaying += 1;
+  }
+  if (relaying === 0 || relaying === candidates.length) return { scores, relays: undefined };
+  const relays = new Map<number, number>();
+  for (let index = 0; index < candidates.length; index++) {
+    const { endpoint, dialect } = candidates[index]!;
+    if (dialect !== wanted) continue;
+    const key = priceKey(endpoint);
+    relays.set(key, Math.max(relays.get(key) ?? 0, scores[index]!));
+  }
+  return { scores, relays };
 }
 
-/** Numbers of which some are infinite. */
-function order(a: number, b: number): number {
-  return a === b ? 0 : a < b ? -1 : 1;
+function compare(a: Keys, b: Keys): number {
+  // Some places and measures are infinite, so these are not subtracted.
+  if (a.place !== b.place) return a.place < b.place ? -1 : 1;
+  if (a.tier !== b.tier) return a.tier - b.tier;
+  if (a.trouble !== b.trouble) return a.trouble - b.trouble;
+  if (a.measure !== b.measure) return a.measure < b.measure ? -1 : 1;
+  if (a.preference !== b.preference) return a.preference - b.preference;
+  if (a.score !== b.score) return a.score < b.score ? -1 : 1;
+  return a.tie - b.tie || a.index - b.index;
 }
 
 function placeOf(endpoint: Endpoint, listed: readonly string[] | undefined): number {
@@ -115,19 +132,6 @@ function measureOf(endpoint: Endpoint, sort: SortKey, health: HealthView): numbe
   return speed === undefined ? Number.POSITIVE_INFINITY : -speed;
 }
 
-/** The highest score of those that relay, by tier and price: one that converts at the same price comes after it. */
-function lastRelays(candidates: readonly Candidate[], { wanted, seed }: RankScope): ReadonlyMap<number, number> {
-  if (!candidates.some(({ dialect }) => dialect !== wanted)) return NO_RELAYS;
-  const found = new Map<number, number>();
-  for (const { endpoint, dialect } of candidates) {
-    if (dialect !== wanted) continue;
-    const key = priceKey(endpoint);
-    found.set(key, Math.max(found.get(key) ?? 0, scoreOf(endpoint, seed)));
-  }
-  return found;
-}
-
-const NO_RELAYS: ReadonlyMap<number, number> = new Map();
 const PRIORITIES = 1024;
 
 function priceKey(endpoint: Endpoint): number {
