@@ -37,6 +37,8 @@ export async function startServer(config: Config, log: Log, onFatal?: (reason: s
       hostname: config.host,
       idleTimeout: headerSeconds,
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      // The runtime's own pages for developers show the inside, and its log has a trace for each caller that stalls.
+      development: false,
       fetch: (request, self) =>
         app.fetch(request, {
           bodyRead: () => self.timeout(request, 0),
