@@ -233,6 +233,21 @@ describe("Vertex AI", () => {
   });
 });
 
+describe("tokens of a prompt", () => {
+  test("are asked of Vertex for Gemini, and counted here for Claude, for which the clouds have other routes", async () => {
+    const asked = await gemini("countTokens");
+    expect(asked.status).toBe(200);
+    expect(last().path).toBe(`${PLACE}/google/models/gemini-2.5-flash:countTokens`);
+    seen = [];
+    for (const name of ["v-claude", "b-claude"]) {
+      const body = { model: name, messages: [{ role: "user", content: "Hi" }] };
+      const counted = (await (await post("/v1/messages/count_tokens", body)).json()) as JsonObject;
+      expect(counted.input_tokens).toBeGreaterThan(0);
+    }
+    expect(seen).toEqual([]);
+  });
+});
+
 describe("a key that the token endpoint refuses", () => {
   test("moves the call on to the next endpoint", async () => {
     tokenAnswer = () => Response.json({ error: "invalid_grant", error_description: "canary" }, { status: 400 });
