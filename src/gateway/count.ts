@@ -4,6 +4,7 @@
  */
 import type { Candidate } from "../core/endpoint.ts";
 import { GatewayError, toGatewayError } from "../core/error.ts";
+import { ALL_WELL } from "../core/health.ts";
 import { tryParse } from "../core/json.ts";
 import { withoutOwnFields } from "../core/preferences.ts";
 import type { CanonicalRequest, DialectId, MediaSource, Part } from "../core/request.ts";
@@ -38,16 +39,17 @@ export async function count(gateway: Gateway, visit: Visit): Promise<Response> {
     const head = dialect.peek(body, visit.path);
     const { wishes } = resolveModels(gateway.catalog, head, principal);
     const request = dialect.decodeRequest(withoutOwnFields(body, head.routing), visit.path);
-    const { candidates } = route({
+    const candidates = route({
       head,
       dialect: dialect.id,
       models: wishes,
       providers: principal.providers,
       preferences: head.routing?.preferences,
-      health: gateway.health,
-      nowMs: gateway.nowMs(),
+      // Where all rest nobody is asked, and the tokens are counted here.
+      health: ALL_WELL,
+      nowMs: 0,
       seed: 0,
-    });
+    }).candidates.filter(({ endpoint }) => gateway.health.state(endpoint.id) !== "open");
     const tokens = (await ask(gateway, visit, candidates, request, id)) ?? (await estimate(request));
     return Response.json(counting.encode(tokens), { headers: commonHeaders(id) });
   } catch (thrown) {
