@@ -153,8 +153,8 @@ function draw(random: Random): Step {
   return hold(random);
 }
 
-const MIN_STEPS = 5;
-const MAX_STEPS = 14;
+const MIN_STEPS = 4;
+const MAX_STEPS = 13;
 
 /** The sequence of a seed. It begins with a grant, else little would happen. */
 export function sequenceOf(seed: number): Step[] {
