@@ -15,9 +15,9 @@ import type { Gateway, Visit } from "./gateway.ts";
 import { type Inquiry, inquire } from "./inquiry.ts";
 import { noPlace, takePlace } from "./limit.ts";
 import { resolveModels } from "./model.ts";
-import { pump } from "./pump.ts";
+import { type Ending, pump } from "./pump.ts";
 import { answerHeaders, refuse } from "./respond.ts";
-import { type Call, CLIENT_CLOSED, noteAdmitted, type Outcome, settle } from "./settle.ts";
+import { type Call, CLIENT_CLOSED, foresee, noteAdmitted, type Outcome, settle } from "./settle.ts";
 
 /** Answers one model call. Never rejects. */
 export async function handle(gateway: Gateway, visit: Visit): Promise<Response> {
@@ -41,10 +41,11 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     call.requestBytes = bytes.length;
     visit.bodyRead();
     const body = parseBody(bytes, gateway.limits);
-    const head = visit.dialect.peek(body, visit.path);
-    call.modelRequested = head.model;
-    call.streamed = head.stream;
-    const models = resolveModels(gateway.catalog, head, principal);
+    const peeked = visit.dialect.peek(body, visit.path);
+    call.modelRequested = peeked.model;
+    call.streamed = peeked.stream;
+    const models = resolveModels(gateway.catalog, peeked, principal);
+    const head = models.online ? online(peeked) : peeked;
     call.modelId = models.wishes[0].model.id;
     const { candidates, conversation } = decide(gateway, visit, call, principal, head, body, models);
     const admitting = admit(gateway, principal, models.wishes, candidates, head, bytes.length);
@@ -73,6 +74,14 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     if (!cancelled) gateway.logError(call, error);
     return refuse(visit, call.id, error, call.rate);
   }
+}
+
+/** Searches that a call is expected to make at most where the caller sets no limit. */
+const USUAL_SEARCHES = 10;
+
+/** The head of a request that the provider shall search the web for. */
+function online(head: Head): Head {
+  return { ...head, online: true, searches: Math.max(head.searches ?? 0, USUAL_SEARCHES) };
 }
 
 /** The model that answers may be another than the one that was asked for first, and its endpoint has the conversation now. */
@@ -121,10 +130,11 @@ function answer(
   if (!served) throw new GatewayError("internal_error", "There is nothing to answer with.");
   const { rest } = served;
   if (rest) {
-    const body = pump({ ...served, rest }, gateway.pulse, (ending) => {
+    const close = (ending: Ending) => {
       end(ending);
       if (ending.error) gateway.logError(call, ending.error);
-    });
+    };
+    const body = pump({ ...served, rest }, gateway.pulse, close, () => foresee(call, gateway));
     if (hasLeft) {
       void body.cancel();
       return new Response(null, { status: CLIENT_CLOSED });

@@ -83,6 +83,8 @@ export class Pump {
   readonly #served: Served & { readonly rest: Rest };
   readonly #pulse: Pulse;
   readonly #settle: (ending: Ending) => void;
+  readonly #foresee: () => void;
+  #hasForeseen = false;
   #controller: Controller | undefined;
   #isOpened = false;
   #isOver = false;
@@ -93,10 +95,16 @@ export class Pump {
   /** When the stream began to wait: for the upstream while pulling, else for the caller to read. */
   #sinceMs: number;
 
-  constructor(served: Served & { readonly rest: Rest }, pulse: Pulse, settle: (ending: Ending) => void) {
+  constructor(
+    served: Served & { readonly rest: Rest },
+    pulse: Pulse,
+    settle: (ending: Ending) => void,
+    foresee: () => void,
+  ) {
     this.#served = served;
     this.#pulse = pulse;
     this.#settle = settle;
+    this.#foresee = foresee;
     this.#sinceMs = pulse.settings.nowMs();
   }
 
@@ -169,7 +177,18 @@ export class Pump {
   /** What the attempt has already read, up to and including the first content, in one piece. */
   #open(controller: Controller): void {
     this.#isOpened = true;
+    this.#noteEnd();
     controller.enqueue(joined(this.#served.opening));
+  }
+
+  /** What is given to the caller next may be the last that it waits for, whenever the upstream closes. */
+  #noteEnd(): void {
+    const { meter } = this.#served;
+    if (meter.finish === undefined || meter.failure) return;
+    // Without a report usage is counted, which takes longer; once is enough until there is one.
+    if (this.#hasForeseen && !meter.isReported()) return;
+    this.#hasForeseen = true;
+    this.#foresee();
   }
 
   async #step(controller: Controller): Promise<void> {
@@ -185,7 +204,10 @@ export class Pump {
         if (!chunk || meter.failure || this.#isTooMuch()) return this.#finish(controller);
         continue;
       }
-      if (output.length > 0) controller.enqueue(toBytes(output));
+      if (output.length > 0) {
+        this.#noteEnd();
+        controller.enqueue(toBytes(output));
+      }
       if (!chunk || meter.failure) return this.#finish(controller, this.#failure());
       if (output.length > 0) return;
     }
@@ -222,13 +244,14 @@ export class Pump {
   }
 }
 
-/** The body of a streamed answer. */
+/** The body of a streamed answer. `foresee` is called before the caller is given what may be the end, perhaps several times. */
 export function pump(
   served: Served & { readonly rest: Rest },
   pulse: Pulse,
   settle: (ending: Ending) => void,
+  foresee: () => void = () => {},
 ): ReadableStream<Uint8Array> {
-  return new ReadableStream(new Pump(served, pulse, settle), { highWaterMark: 0 });
+  return new ReadableStream(new Pump(served, pulse, settle, foresee), { highWaterMark: 0 });
 }
 
 function broken(thrown: unknown): GatewayError {

@@ -75,6 +75,28 @@ export function noteAdmitted(call: Call, principal: Principal, recorder: Recorde
   call.note = recorder.open({ ...recordOf(call, principal, emptyUsage(), NOTHING), ...outcome, outcome: "expired" });
 }
 
+/**
+ * Notes what the call has come to, because the caller is about to be given what may be its end: should this process be
+ * killed before `settle`, a start bills that. Changes nothing else; may run several times.
+ */
+export function foresee(call: Call, scope: Pick<SettleScope, "recorder" | "nowMs">): void {
+  const { principal, served, hold } = call;
+  if (!principal || !served || !hold) return;
+  const usage = served.meter.usage(served);
+  const record = recordOf(call, principal, usage, withWaste(foreseenBill(hold, served, usage), call));
+  record.durationMs = Math.round(scope.nowMs() - call.startedMs);
+  call.note = scope.recorder.foresee(record, call.note, hold);
+}
+
+/** What posting the hold would come to. */
+function foreseenBill(hold: Hold, { candidate }: Served, usage: Usage): Bill {
+  const { price, cost: charged } = candidate.endpoint;
+  const full = cost(price, usage);
+  const isBounded = hold.paidBy === "credit" || hold.keyPurse !== undefined || hold.budgetPurse !== undefined;
+  const billed = isBounded && full > hold.amountNano ? hold.amountNano : full;
+  return { costNano: billed, lossNano: nano(full - billed), providerCostNano: cost(charged, usage) };
+}
+
 /** Closes the call and returns what was billed. A call without a principal leaves no record. */
 export function settle(call: Call, outcome: Outcome, scope: SettleScope): Nano {
   const { principal, served, hold } = call;

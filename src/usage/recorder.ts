@@ -31,6 +31,11 @@ export interface Recorder {
    * `record` is what is written then. Throws `service_unavailable` when there is no room.
    */
   open(record: CallRecord): OpenNote;
+  /**
+   * Notes what a call will come to if nothing follows, in place of `open`: its caller is about to be given what may be the
+   * end. A start after a crash books that. Never throws; without room the earlier note stands.
+   */
+  foresee(record: CallRecord, open?: OpenNote, hold?: Pick<Settled, "nodeId">): OpenNote | undefined;
   /** Takes a finished call. It is in the journal when this returns. Never blocks, never throws. */
   push(record: CallRecord, open?: OpenNote, hold?: Settled): void;
   /** True when no more work should be taken on: the database has not kept up. */
@@ -50,8 +55,11 @@ interface Queued {
   readonly hold: Settled | undefined;
 }
 
-/** Begins the lines of calls under way, of finished ones (before the row, the node where it is not the heading's), and of shapes. */
-export const LINES = { node: "N", shape: SHAPE_LINE, open: "O", finished: "R" } as const;
+/**
+ * Begins the lines of calls under way, of those that are all but finished and of finished ones (before the row of these two,
+ * the node where it is not the heading's), and of shapes.
+ */
+export const LINES = { node: "N", shape: SHAPE_LINE, open: "O", foreseen: "F", finished: "R" } as const;
 
 /** What a recorder works with. */
 export interface RecorderSettings {
@@ -80,6 +88,12 @@ export function createRecorder(settings: RecorderSettings): Recorder {
     }
   }
 
+  /** What was noted of a call that comes to something, in the name of the node that its money was leased to. */
+  function noteEnd(kind: string, row: string, shape: Shape, own: string): Note | undefined {
+    // A call may outlive the node that its money was leased to.
+    return note(own === nodeId() ? kind + row : kind + own + row, shape);
+  }
+
   return {
     open(record) {
       const shape = shapeOf(record);
@@ -90,13 +104,19 @@ export function createRecorder(settings: RecorderSettings): Recorder {
         throw error;
       }
     },
+    foresee(record, open, hold) {
+      const shape = shapeOf(record);
+      const row = rowText(shape.number, shape.served, record);
+      const next = noteEnd(LINES.foreseen, row, shape, hold?.nodeId ?? nodeId());
+      if (!next) return open;
+      if (open) journal.done(open);
+      return next;
+    },
     push(record, open, hold) {
       const shape = shapeOf(record);
       const row = rowText(shape.number, shape.served, record);
-      const present = nodeId();
-      const own = hold?.nodeId ?? present;
-      // A call may outlive the node that its money was leased to.
-      const closing = note(own === present ? LINES.finished + row : LINES.finished + own + row, shape);
+      const own = hold?.nodeId ?? nodeId();
+      const closing = noteEnd(LINES.finished, row, shape, own);
       const notes = [open, closing].filter((one) => one !== undefined);
       writer.add({ record, shape, row, notes, hold, nodeId: own });
     },

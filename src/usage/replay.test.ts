@@ -99,6 +99,27 @@ eachDatabase((store) => {
     expect(await start()).toEqual({ finished: 0, expired: 0, nodes: [] });
   });
 
+  test("a call that was all but finished is booked as it stood last, one that was finished as it ended", async () => {
+    const { books, of, run, start, state, rows } = await setUp();
+    const { recorder, nodeId, kill } = await run(600n);
+    const hold = { nodeId, written() {} };
+    const [one, two] = [of({ id: `req_1${crypto.randomUUID()}` }), of({ id: `req_2${crypto.randomUUID()}` })];
+    for (const call of [one, two]) {
+      const open = recorder.open({ ...call, outcome: "expired", status: 500, costNano: nano(0n) });
+      const early = recorder.foresee({ ...call, costNano: nano(3n), durationMs: 5 }, open, hold);
+      const late = recorder.foresee({ ...call, costNano: nano(7n), durationMs: 6 }, early, hold);
+      if (call === two) recorder.push({ ...call, status: 499 }, late, hold);
+    }
+    kill();
+    expect(await start()).toEqual({ finished: 2, expired: 0, nodes: [nodeId] });
+    expect(await rows()).toEqual([
+      { outcome: "posted", status: 200, cost: 7 },
+      { outcome: "posted", status: 499, cost: 10 },
+    ]);
+    expect(await state()).toEqual([nano(983n), nano(0n)]);
+    expect((await books.check()).problems).toEqual([]);
+  });
+
   test("what two processes left is booked in one start, each in the name of its own node", async () => {
     const { books, of, run, start, state } = await setUp();
     const processes = [await run(300n), await run(300n)];

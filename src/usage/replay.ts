@@ -27,6 +27,7 @@ interface Leftover {
 /** Books what is left in the folder. Throws what the database throws; then nothing is forgotten. */
 export async function replayJournal(sql: Pick<SQL, "unsafe">, left: JournalFolder["left"]): Promise<Replayed> {
   const finished = new Map<string, Leftover>();
+  const foreseen = new Map<string, Leftover>();
   const open = new Map<string, Leftover>();
   const nodes = new Set<string>();
   let number = 0;
@@ -47,14 +48,24 @@ export async function replayJournal(sql: Pick<SQL, "unsafe">, left: JournalFolde
         number += 1;
         nodes.add(nodeId);
         const leftover = { nodeId, shape: renumber(shape, number), row: renumber(row, number) };
-        const kept = line.startsWith(LINES.finished) ? finished : line.startsWith(LINES.open) ? open : undefined;
-        if (kept && !kept.has(id)) kept.set(id, leftover);
+        if (line.startsWith(LINES.finished)) keep(finished, id, leftover);
+        else if (line.startsWith(LINES.open)) keep(open, id, leftover);
+        else if (line.startsWith(LINES.foreseen)) {
+          // The files are in no certain order; of several such notes the latest knows most.
+          const earlier = foreseen.get(id);
+          if (!earlier || durationOf(earlier.row) <= durationOf(row)) foreseen.set(id, leftover);
+        }
       }
     }
   }
+  for (const [id, leftover] of foreseen) keep(finished, id, leftover);
   for (const id of finished.keys()) open.delete(id);
   await writeAll(sql, [...finished.values(), ...open.values()]);
   return { finished: finished.size, expired: open.size, nodes: [...nodes] };
+}
+
+function keep(kept: Map<string, Leftover>, id: string, leftover: Leftover): void {
+  if (!kept.has(id)) kept.set(id, leftover);
 }
 
 /** Each batch is of one node, in whose name the money was held. */
@@ -91,4 +102,8 @@ function renumber(text: string, number: number): string {
 
 function idOf(row: string): string | undefined {
   return /"id":"([^"\\]{1,100})"/.exec(row)?.[1];
+}
+
+function durationOf(row: string): number {
+  return Number(/"duration_ms":(\d+)/.exec(row)?.[1] ?? 0);
 }

@@ -72,6 +72,7 @@ function hold(wish: HoldWish, free: Map<string, bigint>, nodeId: string): Hold {
 export function listRecorder(records: CallRecord[]): Recorder {
   return {
     open: () => ({}) as Note,
+    foresee: (_, open) => open,
     push: (record) => void records.push(record),
     full: () => false,
     pending: (id) => records.find((record) => record.id === id),
