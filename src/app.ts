@@ -15,7 +15,7 @@ import type { GatewayError } from "./core/error.ts";
 import { nanoToDollars } from "./core/money.ts";
 import { type Database, openDatabase } from "./db/database.ts";
 import { migrate } from "./db/migrate.ts";
-import { createGateway, type Gateway, newRequestId } from "./gateway/gateway.ts";
+import { createGateway, type Gateway, type GatewaySettings, newRequestId } from "./gateway/gateway.ts";
 import type { Keys } from "./identity/keys.ts";
 import type { Books } from "./ledger/books.ts";
 import { watchExpiry } from "./ledger/expiry.ts";
@@ -70,23 +70,11 @@ export async function openApp(
     ...bounds(config),
     ready: () => database.ready(),
     checkBooks: parts.watch.refuseWhenWrong,
-    logError: (call, error) => logError(call.id, error),
-    logLoss: ({ id }, lossNano) =>
-      log.warn("a call cost more than was held for it", { id, loss_usd: nanoToDollars(lossNano) }),
-    logCircuit: (endpoint, circuit, reason) => log.warn("an endpoint's circuit changed", { endpoint, circuit, reason }),
+    ...callLog(log, logError),
   });
   const rootKeys = [...(config.rootKey ? [config.rootKey] : []), ...extraRootKeys];
-  const management = manage({
-    config,
-    parts,
-    prices: prices.book,
-    gateway,
-    providers,
-    billing: payments.routes,
-    database,
-    rootKeys,
-    logError,
-  });
+  const own = { prices: prices.book, gateway, providers, billing: payments.routes, database };
+  const management = manage({ config, parts, ...own, rootKeys, logError });
   const site = { gateway, management, ready, webhook: payments.billing?.webhook };
   return {
     catalog,
@@ -109,6 +97,18 @@ export async function openApp(
     },
   };
 }
+
+/** What the gateway tells of calls. */
+function callLog(log: Log, logError: (id: string, error: GatewayError) => void): CallLog {
+  return {
+    logError: (call, error) => logError(call.id, error),
+    logLoss: ({ id }, lossNano) =>
+      log.warn("a call cost more than was held for it", { id, loss_usd: nanoToDollars(lossNano) }),
+    logCircuit: (endpoint, circuit, reason) => log.warn("an endpoint's circuit changed", { endpoint, circuit, reason }),
+  };
+}
+
+type CallLog = Pick<GatewaySettings, "logError" | "logLoss" | "logCircuit">;
 
 /** The database with the schema that this program was written for. */
 async function openStore(config: Config, log: Log, onFatal?: (reason: string) => void): Promise<Database> {

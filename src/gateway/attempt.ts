@@ -298,7 +298,9 @@ const MIN_SECRET = 6;
 function secretsOf(provider: Provider | undefined): string[] {
   if (!provider) return [];
   const host = URL.canParse(provider.baseUrl) ? new URL(provider.baseUrl).host : "";
-  const all = [...provider.credentials, ...Object.values(provider.headers), host];
+  // Of a key in two parts (`ID:SECRET`) either may be repeated alone.
+  const parts = provider.credentials.filter((one) => !one.startsWith("{")).flatMap((one) => one.split(":"));
+  const all = [...provider.credentials, ...parts, ...Object.values(provider.headers), host];
   return all.filter((secret) => secret.length >= MIN_SECRET);
 }
 

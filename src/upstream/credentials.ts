@@ -43,69 +43,86 @@ interface Key {
 
 /** A pool over so many keys as there are weights; a weight of 0 is a reserve, used when no other is ready. */
 export function createCredentialPool(weights: readonly number[], nowMs: () => number): CredentialPool {
-  const keys = weights.map(
-    (weight): Key => ({ weight, turn: 0, state: "ready", untilMs: 0, refusalMs: FIRST_REFUSAL_MS }),
-  );
+  return new Pool(weights, nowMs);
+}
 
-  function isReady(key: Key): boolean {
-    return key.state === "ready" || nowMs() >= key.untilMs;
+class Pool implements CredentialPool {
+  readonly #keys: readonly Key[];
+  readonly #nowMs: () => number;
+
+  constructor(weights: readonly number[], nowMs: () => number) {
+    this.#keys = weights.map((weight) => ({
+      weight,
+      turn: 0,
+      state: "ready",
+      untilMs: 0,
+      refusalMs: FIRST_REFUSAL_MS,
+    }));
+    this.#nowMs = nowMs;
+  }
+
+  pick(except?: KeyIndex): KeyIndex | undefined {
+    const keys = this.#keys;
+    if (keys.length === 1) return except === 0 ? undefined : 0;
+    const ready = keys.flatMap((key, index) => (index !== except && this.#isReady(key) ? [index] : []));
+    const weighty = ready.filter((index) => keys[index]!.weight > 0);
+    const found = this.#next(weighty.length > 0 ? weighty : ready);
+    if (found !== undefined || except !== undefined) return found;
+    // All rest: the one that is ready soonest is asked rather than nobody, so that the provider has the last word.
+    return keys.reduce<KeyIndex | undefined>(
+      (soonest, key, index) => (soonest === undefined || key.untilMs < keys[soonest]!.untilMs ? index : soonest),
+      undefined,
+    );
+  }
+
+  worked(index: KeyIndex): void {
+    this.reset(index);
+  }
+
+  refused(index: KeyIndex): void {
+    const key = this.#keys[index];
+    if (!key) return;
+    this.#rest(key, "refused", key.refusalMs);
+    key.refusalMs = Math.min(key.refusalMs * 2, LONGEST_REFUSAL_MS);
+  }
+
+  limited(index: KeyIndex, restMs = USUAL_LIMIT_MS): void {
+    const key = this.#keys[index];
+    if (key) this.#rest(key, "resting", Math.min(Math.max(0, restMs), LONGEST_LIMIT_MS));
+  }
+
+  reset(index: KeyIndex): void {
+    const key = this.#keys[index];
+    if (key) Object.assign(key, { state: "ready", refusalMs: FIRST_REFUSAL_MS });
+  }
+
+  states(): KeyState[] {
+    return this.#keys.map((key, index) => {
+      const ready = this.#isReady(key);
+      return { index, state: ready ? "ready" : key.state, untilMs: ready ? undefined : key.untilMs };
+    });
+  }
+
+  #isReady(key: Key): boolean {
+    return key.state === "ready" || this.#nowMs() >= key.untilMs;
   }
 
   /** The key whose turn it is among these. */
-  function next(among: readonly KeyIndex[]): KeyIndex | undefined {
+  #next(among: readonly KeyIndex[]): KeyIndex | undefined {
     let total = 0;
     let best: KeyIndex | undefined;
     for (const index of among) {
-      const key = keys[index]!;
+      const key = this.#keys[index]!;
       key.turn += key.weight;
       total += key.weight;
-      if (best === undefined || key.turn > keys[best]!.turn) best = index;
+      if (best === undefined || key.turn > this.#keys[best]!.turn) best = index;
     }
-    if (best !== undefined) keys[best]!.turn -= total;
+    if (best !== undefined) this.#keys[best]!.turn -= total;
     return best;
   }
 
-  function rest(index: KeyIndex, state: "resting" | "refused", ms: number): void {
-    const key = keys[index];
-    if (!key) return;
+  #rest(key: Key, state: "resting" | "refused", ms: number): void {
     key.state = state;
-    key.untilMs = nowMs() + ms;
+    key.untilMs = this.#nowMs() + ms;
   }
-
-  return {
-    pick(except) {
-      const [only] = keys;
-      if (keys.length === 1 && only) return except === 0 ? undefined : 0;
-      const ready = keys.flatMap((key, index) => (index !== except && isReady(key) ? [index] : []));
-      const weighty = ready.filter((index) => keys[index]!.weight > 0);
-      const found = next(weighty.length > 0 ? weighty : ready);
-      if (found !== undefined || except !== undefined) return found;
-      // All rest: the one that is ready soonest is asked rather than nobody, so that the provider has the last word.
-      return keys.reduce<KeyIndex | undefined>(
-        (soonest, key, index) => (soonest === undefined || key.untilMs < keys[soonest]!.untilMs ? index : soonest),
-        undefined,
-      );
-    },
-    worked(index) {
-      const key = keys[index];
-      if (key) Object.assign(key, { state: "ready", refusalMs: FIRST_REFUSAL_MS });
-    },
-    refused(index) {
-      const key = keys[index];
-      if (!key) return;
-      rest(index, "refused", key.refusalMs);
-      key.refusalMs = Math.min(key.refusalMs * 2, LONGEST_REFUSAL_MS);
-    },
-    limited: (index, restMs = USUAL_LIMIT_MS) =>
-      rest(index, "resting", Math.min(Math.max(0, restMs), LONGEST_LIMIT_MS)),
-    reset(index) {
-      const key = keys[index];
-      if (key) Object.assign(key, { state: "ready", refusalMs: FIRST_REFUSAL_MS });
-    },
-    states: () =>
-      keys.map((key, index) => {
-        const ready = isReady(key);
-        return { index, state: ready ? "ready" : key.state, untilMs: ready ? undefined : key.untilMs };
-      }),
-  };
 }

@@ -140,7 +140,12 @@ class Health implements HealthBook {
     found.windows.failed(nowMs, kind);
     found.troubledAtMs = nowMs;
     // A provider that asks for patience works; routing prefers others while that is fresh.
-    if (kind === "rate-limit") return this.untold(endpointId);
+    if (kind === "rate-limit") this.untold(endpointId);
+    else this.#blame(endpointId, found, kind);
+  }
+
+  #blame(endpointId: string, found: Watched, kind: FailureClass): void {
+    const nowMs = this.#settings.nowMs();
     found.consecutive += 1;
     this.#count(found, nowMs, true);
     const { calls, failures } = found.minute;
