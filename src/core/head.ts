@@ -47,6 +47,8 @@ export interface Head {
   session?: string;
   /** What the body says to the gateway alone; absent where it says nothing. */
   routing?: RoutingWish;
+  /** The web is to be searched with the provider's own tool, though the body does not offer it. */
+  online?: true;
   /** The caller's end user, for abuse reports. */
   endUser?: string;
 }

@@ -38,7 +38,15 @@ export interface Demands {
 }
 
 /** `resting` is for those that could serve, were they well. */
-export type ExclusionKind = "key" | "operation" | "needs" | "parameters" | "privacy" | "preference" | "resting";
+export type ExclusionKind =
+  | "key"
+  | "operation"
+  | "search"
+  | "needs"
+  | "parameters"
+  | "privacy"
+  | "preference"
+  | "resting";
 
 /** An endpoint that was left out. `reason` can follow its provider's name in a sentence. */
 export interface Exclusion {
@@ -56,6 +64,8 @@ export function examine(endpoint: Endpoint, demands: Demands): Candidate | Exclu
     return { endpoint, kind: "key", reason: "may not be used by this key" };
   const dialect = speaks(endpoint, demands);
   if (!dialect) return { endpoint, kind: "operation", reason: "is not for such requests" };
+  if (head.online && !searches(endpoint, dialect))
+    return { endpoint, kind: "search", reason: "has no web search of its own" };
   const lack = lackOf(endpoint, head);
   if (lack) return { endpoint, kind: "needs", reason: `cannot do ${lack}`, lack };
   if (parameters) {
@@ -78,13 +88,22 @@ function lackOf({ capabilities }: Endpoint, { needs }: Head): Capability | undef
 }
 
 /** The format to call the endpoint in: the wanted one, else the first of its own for that operation, if it has any. */
-function speaks({ dialects }: Endpoint, { wanted, operation }: Demands): WireFormatId | undefined {
+function speaks(endpoint: Endpoint, { head, wanted, operation }: Demands): WireFormatId | undefined {
+  const { dialects } = endpoint;
   let found: WireFormatId | undefined;
-  for (const dialect of dialects) {
+  if (head.online) found = dialects.find((dialect) => searches(endpoint, dialect));
+  for (const dialect of found ? [] : dialects) {
     if (dialect === wanted) return dialect;
     if (!found && operationOf(dialect) === operation) found = dialect;
   }
   return found;
+}
+
+/** The canonical kind of a provider's own search tool. */
+const WEB_SEARCH = "web-search";
+
+function searches({ quirks }: Endpoint, dialect: WireFormatId): boolean {
+  return quirks[dialect]?.serverTools?.includes(WEB_SEARCH) ?? false;
 }
 
 /** Fields that say nothing of what the model must do. */

@@ -158,7 +158,6 @@ describe("preferences and variants", () => {
     const { ask } = gatewayOver(one);
     for (const body of [{ provider: "p" }, { models: 1 }, { provider: { sort: "best" } }])
       expect((await ask(CHAT, { model: "a", messages, ...body })).status).toBe(400);
-    expect((await ask(CHAT, { model: "a:online", messages })).status).toBe(400);
     expect((await ask("/v1/messages", { model: "a", max_tokens: 9, messages, provider: 1 })).status).toBe(400);
   });
 
@@ -168,6 +167,39 @@ describe("preferences and variants", () => {
     await ask(CHAT, { model: "a", messages, seed: 1, provider: { require_parameters: true } });
     await ask(CHAT, { model: "a", messages, seed: 1, session_id: "other" });
     expect(asked).toEqual(["cheap", "dear"]);
+  });
+});
+
+describe("a search of the web", () => {
+  const [blind, seeing] = [
+    at("blind", 1n, { priority: 0 }),
+    at("seeing", 1n, {
+      dialects: ["openai-chat", "openai-responses"],
+      quirks: { "openai-responses": { serverTools: ["web-search"] } },
+    }),
+  ];
+
+  test("is done by an endpoint that has one, in the format in which it has it", async () => {
+    const { ask, bodies, records } = gatewayOver([served("a", blind, seeing)]);
+    await ask(CHAT, { model: "a:online", messages });
+    await ask(CHAT, { model: "a", messages, plugins: [{ id: "web" }] });
+    await ask("/v1/responses", { model: "a:online", input: "Hi", tools: [{ type: "web_search", filters: {} }] });
+    expect(bodies.map(({ model: name, tools }) => [name, tools])).toEqual([
+      ["seeing", [{ type: "web_search" }]],
+      ["seeing", [{ type: "web_search" }]],
+      ["seeing", [{ type: "web_search", filters: {} }]],
+    ]);
+    expect(records[0]?.routing).toMatchObject({
+      wishes: ["online"],
+      excluded: [{ endpoint: "p/blind", reason: "has no web search of its own" }],
+    });
+  });
+
+  test("that nobody has is refused, and not left out", async () => {
+    const { ask, asked } = gatewayOver([served("a", blind)]);
+    const answer = await ask(CHAT, { model: "a:online", messages });
+    expect([answer.status, asked]).toEqual([404, []]);
+    expect(await answer.text()).toContain("p/blind has no web search of its own");
   });
 });
 

@@ -7,7 +7,7 @@ import type { Candidate } from "../core/endpoint.ts";
 import type { Head } from "../core/head.ts";
 import type { JsonObject } from "../core/json.ts";
 import { withoutOwnFields } from "../core/preferences.ts";
-import type { CanonicalRequest } from "../core/request.ts";
+import type { CanonicalRequest, ServerTool } from "../core/request.ts";
 import type { Dialect, Framing, PathFacts, WireFormat } from "../dialects/dialect.ts";
 import type { EmbeddingDialect } from "../dialects/embedding.ts";
 import type { AnyDialect } from "../dialects/index.ts";
@@ -55,11 +55,26 @@ export function inquire(facts: Asked & { dialect: AnyDialect }, body: JsonObject
   const { dialect } = facts;
   const { routing } = facts.head;
   if (dialect.operation === "generation") {
-    const canonical = once(() => dialect.decodeRequest(withoutOwnFields(body, routing), path));
+    const canonical = once(() => searching(dialect.decodeRequest(withoutOwnFields(body, routing), path), facts.head));
     return { ...facts, operation: dialect.operation, dialect, body, canonical };
   }
   const canonical = once(() => dialect.decodeRequest(withoutOwnFields(body, routing), path));
   return { ...facts, operation: dialect.operation, dialect, body, canonical };
+}
+
+/** The search that the body does not offer, in the words of a format whose tool needs no more than its name. */
+const SEARCH: ServerTool = {
+  type: "server",
+  kind: "web-search",
+  dialect: "openai-responses",
+  value: { type: "web_search" },
+};
+
+/** The request with the provider's own search among its tools, where the caller wants it and did not offer it. */
+function searching(request: CanonicalRequest, { online }: Head): CanonicalRequest {
+  const { tools = [] } = request;
+  if (!online || tools.some((tool) => tool.type === "server" && tool.kind === SEARCH.kind)) return request;
+  return { ...request, tools: [...tools, SEARCH] };
 }
 
 function once<T>(make: () => T): () => T {

@@ -150,7 +150,7 @@ describe("variants", () => {
     }
     for (const name of ["gpt:8b", ":nitro", "gpt:", "gpt:NITRO", "other:nitro", ":nitro".repeat(1000)])
       expect(told(name).code).toBe("model_not_available");
-    expect(told("gpt:online").code).toBe("invalid_request");
+    expect(wished("gpt:online")).toEqual([["gpt", { online: true }]]);
   });
 
   test("may differ between the models of one request, of which each is taken once", () => {

@@ -5,7 +5,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Principal } from "../core/call.ts";
 import type { Model } from "../core/endpoint.ts";
-import { GatewayError, invalidRequest } from "../core/error.ts";
+import { GatewayError } from "../core/error.ts";
 import { fits } from "../core/glob.ts";
 import type { Head } from "../core/head.ts";
 import type { SortKey } from "../core/preferences.ts";
@@ -43,6 +43,8 @@ export interface ModelWishes {
   readonly wishes: readonly [ModelWish, ...ModelWish[]];
   /** Names of fallbacks that this caller cannot have. */
   readonly passedOver: readonly string[];
+  /** One of them is wanted with a search of the web, or the body asks for one. */
+  readonly online?: true;
 }
 
 /** What an operator's rule decides: the catalogue's list of this name. */
@@ -52,8 +54,7 @@ const NONE: readonly string[] = [];
 /**
  * The model that is asked for, then those to fall back on that the key may call. The first of them that there is and that
  * may be called stands in when the one that is asked for is not available or not allowed. Throws `forbidden`,
- * `model_not_available`, `model_not_allowed` when there is none, for the one that is asked for; `invalid_request` for a
- * variant that cannot be served.
+ * `model_not_available`, `model_not_allowed` when there is none, for the one that is asked for.
  */
 export function resolveModels(
   catalog: Catalog,
@@ -76,8 +77,8 @@ export function resolveModels(
   }
   const [first, ...others] = wishes;
   if (!first) throw refusal(catalog, name, principal);
-  if (routing?.online || wishes.some(({ online }) => online)) throw noSearch();
-  return { wishes: [first, ...others], passedOver };
+  const isOnline = routing?.online || wishes.some(({ online }) => online);
+  return { wishes: [first, ...others], passedOver, ...(isOnline && { online: true }) };
 }
 
 function isSame(one: ModelWish, other: ModelWish): boolean {
@@ -149,11 +150,4 @@ function notAllowed(principal: Principal, model: Model): GatewayError {
   return new GatewayError("model_not_allowed", `This ${whose} may not call the model ${JSON.stringify(model.id)}.`, {
     param: "model",
   });
-}
-
-function noSearch(): GatewayError {
-  return invalidRequest(
-    "This gateway does not search the web for models. Leave out `:online` and the `web` plugin, or use a model's own search tool.",
-    "model",
-  );
 }

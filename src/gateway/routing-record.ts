@@ -48,8 +48,9 @@ function rounded(score: number): number {
 }
 
 /** The names of what was wished for, by preferences and by variants. */
-function wishesOf(preferences: Preferences | undefined, { wishes }: ModelWishes): string[] {
+function wishesOf(preferences: Preferences | undefined, { wishes, online }: ModelWishes): string[] {
   const named = Object.keys(preferences ?? {});
+  if (online) named.push("online");
   if (wishes.length > 1) named.push("models");
   for (const { sort, free } of wishes) {
     if (sort) named.push(`sort:${sort}`);

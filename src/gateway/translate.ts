@@ -19,6 +19,7 @@ import type { Translation } from "./translation.ts";
  */
 export function canRelay(inquiry: GenerationInquiry, candidate: Candidate): boolean {
   if (inquiry.dialect.id !== candidate.dialect || inquiry.head.shape !== undefined) return false;
+  if (inquiry.head.online) return false;
   const quirks = candidate.endpoint.quirks[candidate.dialect];
   if (inquiry.head.compacts && !quirks?.compacts) return false;
   const target = relayTarget(inquiry, candidate);
