@@ -83,11 +83,15 @@ async function readStream(response: Response, seen: Seen, shape: Shape, leaving:
   const decoder = new TextDecoder();
   const last = LAST[seen.surface];
   let tail = "";
+  let isOver = false;
   for await (const bytes of response.body ?? []) {
     tail = tail.slice(-100) + decoder.decode(bytes as Uint8Array, { stream: true });
-    if (last?.test(tail)) seen.complete = true;
-    if (shape.leaves && !seen.complete) return leaving.abort();
+    if (last?.test(tail)) isOver = true;
+    // Gemini has no last event: there the end of the connection says that nothing more comes.
+    if (isOver && seen.surface !== "gemini") seen.complete = true;
+    if (shape.leaves && !isOver) return leaving.abort();
   }
+  if (isOver) seen.complete = true;
 }
 
 const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
