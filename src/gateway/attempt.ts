@@ -120,6 +120,7 @@ export async function attempt(
   const tries: Tries = { timedOut: true, lossy: [], restsUntilMs: Number.POSITIVE_INFINITY };
   traffic.budget.call();
   for (const candidate of candidates) {
+    if (scope.attempts.length >= scope.limits.maxAttempts) break;
     const translation = translate(inquiry, candidate);
     if (inquiry.strict && translation.losses.length > 0) {
       tries.lossy = translation.losses;
