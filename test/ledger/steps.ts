@@ -20,6 +20,7 @@ export type Step =
       readonly after: number;
     }
   | { readonly do: "post"; readonly call: number; readonly permille: number; readonly cancelled: boolean }
+  | { readonly do: "foresee"; readonly call: number; readonly permille: number }
   | { readonly do: "void" | "end again"; readonly call: number }
   | { readonly do: "grant" | "take back" | "refund" | "limit"; readonly amount: number }
   | { readonly do: "write"; readonly node: number; readonly fault: Fault }
@@ -120,6 +121,7 @@ function rush(random: Random): Step {
 const STEPS: readonly (readonly [number, (random: Random) => Step])[] = [
   [30, hold],
   [22, post],
+  [5, (random) => ({ do: "foresee", call: random(8), permille: random(1000) })],
   [6, (random) => ({ do: "void", call: random(8) })],
   [3, (random) => ({ do: "end again", call: random(8) })],
   [5, (random) => ({ do: "grant", amount: 1 + random(2000) })],

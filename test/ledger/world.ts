@@ -22,7 +22,10 @@ export interface Call {
   readonly createdAt: Date;
   readonly process: Process;
   readonly hold: Hold;
-  readonly note: Note;
+  /** Its latest note in the journal. */
+  note: Note | undefined;
+  /** What it comes to if its process is killed now. */
+  foreseen: bigint | undefined;
   outcome: "open" | "posted" | "voided" | "expired";
   billed: bigint;
   loss: bigint;
@@ -114,6 +117,8 @@ export async function play(world: World, step: Step): Promise<void> {
       return hold(world, step);
     case "post":
       return post(world, step.call, step.permille, step.cancelled);
+    case "foresee":
+      return foresee(world, step.call, step.permille);
     case "void":
       return voidCall(world, step.call);
     case "end again":
@@ -195,7 +200,11 @@ export async function start(world: World, slot: number, cut: boolean): Promise<v
 async function crash(world: World, slot: number, process: Process): Promise<void> {
   if (process.isDead) return;
   world.nodes[slot] = undefined;
-  for (const call of world.calls) if (call.process === process && call.outcome === "open") call.outcome = "expired";
+  for (const call of world.calls) {
+    if (call.process !== process || call.outcome !== "open") continue;
+    call.outcome = call.foreseen === undefined ? "expired" : "posted";
+    call.billed = call.foreseen ?? 0n;
+  }
   await process.crash();
 }
 
@@ -283,7 +292,7 @@ function admitted(world: World, process: Process, held: Hold): Call {
   const id = `req_${Bun.randomUUIDv7().replaceAll("-", "")}`;
   const call = { id, createdAt: new Date(world.clockMs), process, hold: held, billed: 0n, loss: 0n };
   const note = process.recorder.open(recordOf(world, call, { outcome: "expired", status: 500 }));
-  return { ...call, note, outcome: "open" };
+  return { ...call, note, foreseen: undefined, outcome: "open" };
 }
 
 function recordOf(
@@ -313,6 +322,16 @@ export function post(world: World, number: number, permille: number, cancelled: 
   Object.assign(call, { outcome: "posted", billed: billedNano, loss: lossNano });
   const bill = { costNano: billedNano, lossNano, providerCostNano: nano(cost), cancelled };
   call.process.recorder.push(recordOf(world, call, bill), call.note, call.hold);
+}
+
+/** The caller is about to be given what may be the end: a kill from here on bills what the call has come to. */
+function foresee(world: World, number: number, permille: number): void {
+  const call = openCall(world, number);
+  if (!call) return;
+  const cost = (call.hold.amountNano * BigInt(permille)) / 1000n;
+  const record = recordOf(world, call, { costNano: nano(cost), durationMs: world.clockMs - call.createdAt.getTime() });
+  call.note = call.process.recorder.foresee(record, call.note, call.hold);
+  call.foreseen = cost;
 }
 
 /** A call under way ends without cost. */
