@@ -98,10 +98,17 @@ function race(random: Random): Step {
   return { do: "race", first, second: pick(ON_NODE, random)(random, roll === 1 ? node : 1 - node) };
 }
 
+/** A node is taken for dead while it settles, or while it takes. */
+function cutOff(random: Random): Step {
+  const node = random(2);
+  const first: Step = random(2) === 0 ? { do: "write", node, fault: "none" } : ({ ...hold(random), node } as Step);
+  return { do: "race", first, second: { do: "give up", node } };
+}
+
 /** Calls of one key on both nodes at one moment, for more than there may be. */
 function rush(random: Random): Step {
   const one = (): Step => {
-    const wanted = 100 + random(300);
+    const wanted = 300 + random(600);
     return {
       do: "hold",
       node: random(2),
@@ -130,14 +137,17 @@ const STEPS: readonly (readonly [number, (random: Random) => Step])[] = [
   [5, (random) => ({ do: "limit", amount: random(1500) })],
   [10, (random) => ({ do: "write", node: random(2), fault: fault(random) })],
   [6, (random) => ({ do: "beat", node: random(2), fault: fault(random), after: random(3) })],
-  [6, (random) => ({ do: "idle", node: random(2), fault: fault(random), after: random(3) })],
+  [5, (random) => ({ do: "idle", node: random(2), fault: fault(random), after: random(3) })],
+  // The answer to a return is lost.
+  [3, (random) => ({ do: "idle", node: random(2), fault: "after", after: 1 })],
   [2, (random) => ({ do: "silence", node: random(2) })],
   [4, (random) => ({ do: "crash", node: random(2) })],
   [5, (random) => ({ do: "start", node: random(2), cut: random(4) === 0 })],
   [3, (random) => ({ do: "give up", node: random(2) })],
   [2, () => ({ do: "next day" })],
   [14, race],
-  [4, rush],
+  [5, rush],
+  [4, cutOff],
 ];
 
 const WEIGHTS = STEPS.reduce((sum, [weight]) => sum + weight, 0);
