@@ -256,13 +256,13 @@ async function hold(world: World, step: Extract<Step, { do: "hold" }>): Promise<
     world.purses.set(id, max(world.purses.get(id) ?? 0n, limit ?? 0n));
   if (step.fault !== "none") process.isFaulty = true;
   process.fault(step.fault, step.after);
-  const { isGivenUp } = process;
+  const lost = process.isGivenUp ? process.ids.at(-1) : undefined;
   const lowered = (process.keyLimit ?? 0n) > world.limit;
   if (step.from.includes("key")) process.keyLimit = world.limit;
   try {
     const held = await process.wallet.hold(wish);
     if (process.isDead) return;
-    if (isGivenUp && process.ids.includes(held.nodeId)) throw new Error("a hold of leases that were given up");
+    if (held.nodeId === lost) throw new Error("a hold of leases that were given up");
     if (held.amountNano > wish.wantedNano || held.amountNano < wish.leastNano)
       throw new Error("a hold of another size");
     noticed(process);
