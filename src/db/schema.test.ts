@@ -61,9 +61,7 @@ eachDatabase((store) => {
     const { orm } = database;
     const workspaceId = crypto.randomUUID();
     const largest = 2n ** 63n - 1n;
-    await orm
-      .insert(schema.workspaces)
-      .values({ id: workspaceId, name: "w", billing: "prepaid" });
+    await orm.insert(schema.workspaces).values({ id: workspaceId, name: "w", billing: "prepaid" });
     await orm.insert(schema.ledgerAccounts).values({ id: "x", kind: "test", balanceNano: largest });
     const expiresAt = new Date("2031-02-03T04:05:06.789Z");
     await orm.insert(schema.apiKeys).values({
