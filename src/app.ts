@@ -122,7 +122,12 @@ async function openStore(config: Config, log: Log, onFatal?: (reason: string) =>
 
 /** What has to be done now and then. */
 function keepUp(books: Books, database: Database, log: Log): { stop(): Promise<void> } {
-  const timer = setInterval(() => void database.maintain().catch(() => {}), MAINTAIN_EVERY_MS);
+  const maintain = async () => {
+    await books.tidy();
+    await database.maintain();
+  };
+  // What could not be done now is done an hour later.
+  const timer = setInterval(() => void maintain().catch(() => {}), MAINTAIN_EVERY_MS);
   timer.unref();
   const expiry = watchExpiry({
     sql: database.sql,
