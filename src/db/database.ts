@@ -25,7 +25,7 @@ export interface DatabaseSettings {
   statementTimeoutMs: number;
   log: DatabaseLog;
   /**
-   * Silence of the store after which `ready()` says no (default 30 s, of PostgreSQL 10 s); the embedded engine is given up
+   * Silence of the store after which `ready()` says no (default 30 s, of PostgreSQL 5 s); the embedded engine is given up
    * after twice that.
    */
   watchdogMs?: number | undefined;
@@ -56,8 +56,8 @@ export interface Database {
 }
 
 const defaultWatchdogMs = 30_000;
-/** PostgreSQL: silence after which `ready()` says no. What nodes have set aside lasts about as long. */
-const serverSilenceMs = 10_000;
+/** PostgreSQL: silence after which `ready()` says no. No call waits longer for it either. */
+const serverSilenceMs = 5_000;
 const closeGraceSeconds = 5;
 const probeIntervalMs = 2_000;
 const connectTimeoutSeconds = 10;
