@@ -9,7 +9,7 @@ import type { JsonObject } from "../core/json.ts";
 let sluice: Sluice;
 beforeAll(async () => {
   const file = FOUR_FORMATS.replace("- id: sim-chat", "- id: sim-chat\n    aliases: [vendor/sim-chat]");
-  sluice = await startSluice({ file: file.replace("circuits: { failures: 0, retry_percent: 1000 }", "failures: 5") });
+  sluice = await startSluice({ file: file.replace("failures: 0", "failures: 5") });
 });
 afterAll(() => sluice.stop());
 
