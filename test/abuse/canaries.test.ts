@@ -110,6 +110,8 @@ function configuration(port: number): string {
     "models:",
     ...models,
     "catalog: { curated: false }",
+    // Upstreams fail on purpose, many in a row.
+    "circuits: { failures: 0, retry_percent: 1000 }",
     "log: { level: debug }",
   ].join("\n");
 }
