@@ -19,8 +19,8 @@ interface Waiter {
   readonly wanted: bigint;
   readonly least: bigint;
   readonly sinceMs: number;
-  /** How often the books were asked since this one is the first. */
-  asks: number;
+  /** How often the books had been asked before it came. */
+  readonly asksBefore: number;
   resolve(taken: bigint | Lack): void;
   reject(error: unknown): void;
 }
@@ -63,6 +63,8 @@ export class Purse {
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #serving = false;
   #opened: boolean;
+  /** How often the books were asked. */
+  #asks = 0;
   /** Questions whose answer may still come, be it too late for those who waited. */
   #unanswered = 0;
   /** An answer was lost, and the books may have leased more than this node knows of. */
@@ -138,7 +140,7 @@ export class Purse {
     if (this.#waiters.length >= MAX_WAITERS) return Promise.reject(new Error("too many calls wait for the books"));
     const { promise, resolve, reject } = Promise.withResolvers<bigint | Lack>();
     this.usedAtMs = this.#nowMs();
-    this.#waiters.push({ wanted, least, sinceMs: this.usedAtMs, asks: 0, resolve, reject });
+    this.#waiters.push({ wanted, least, sinceMs: this.usedAtMs, asksBefore: this.#asks, resolve, reject });
     if (!this.#serving) void this.#serve();
     return promise;
   }
@@ -253,8 +255,8 @@ export class Purse {
     this.#serveFree();
     const [first] = this.#waiters;
     if (answer.granted >= needed || !first) return;
-    first.asks++;
-    const isPatient = this.#nowMs() - first.sinceMs < this.#timing.recallMs || first.asks < MIN_ASKS;
+    const hasTime = this.#nowMs() - first.sinceMs < this.#timing.recallMs;
+    const isPatient = hasTime || this.#asks - first.asksBefore < MIN_ASKS;
     if ((answer.elsewhere > 0n || returning) && isPatient) {
       await Bun.sleep(this.#timing.pollMs);
       return;
@@ -267,6 +269,7 @@ export class Purse {
     const limit = this.#limit;
     const extra = this.#nextSlice() * wanted;
     const wish = { purse: this.id, limit, needed: bounded(needed), least: bounded(least), extra: bounded(extra) };
+    this.#asks++;
     this.#unanswered++;
     try {
       const found = await this.#books.take(this.#nodeId, wish);
