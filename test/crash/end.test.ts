@@ -24,8 +24,8 @@ test(
   "a caller that read the last event of a stream pays for it, though the gateway is killed before the upstream closes",
   async () => {
     const config = cluster.file(configText(upstream.url, "defaults: { welcome_credit_usd: 10 }"));
-    const data = await EMBEDDED.makeDataDirectory();
-    const options = { config, dataDir: data.directory, env: EMBEDDED.env };
+    const dataDir = await EMBEDDED.makeDataDirectory(cluster);
+    const options = { config, dataDir, env: EMBEDDED.env };
     const node = await cluster.startNode(options);
     const { key } = await makeAccount(node);
     const running: Promise<Seen>[] = [];
@@ -41,13 +41,12 @@ test(
     const next = await cluster.startNode(options);
     next.signal("SIGTERM");
     expect(await next.exited).toBe(0);
-    const { sql, close } = await openStore(EMBEDDED, data.directory);
+    const { sql, close } = await openStore(EMBEDDED, dataDir);
     const calls = await readCalls(sql);
     const journal = await upstream.journal();
     const problems = [...joinJournal(calls, journal, seen), ...joinSeen(calls, seen), ...(await auditBooks(sql))];
     await close();
     expect(problems).toEqual([]);
-    data.remove();
   },
   TIMEOUT_MS,
 );

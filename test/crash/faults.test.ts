@@ -42,9 +42,9 @@ async function begin(): Promise<void> {
   const store = await postgresStore(server);
   databaseUrl = store.databaseUrl;
   const config = cluster.file(configText(upstream.url, "defaults: { welcome_credit_usd: 1000 }"));
-  const { directory } = await store.makeDataDirectory();
+  const dataDir = await store.makeDataDirectory(cluster);
   const env = { ...store.env, SLUICE_DATABASE_NODE_SILENCE_MS: String(SILENCE_MS) };
-  node = await cluster.startNode({ config, dataDir: directory, env });
+  node = await cluster.startNode({ config, dataDir, env });
   key = (await makeAccount(node)).key;
 }
 

@@ -96,8 +96,8 @@ test.skipIf(missing !== undefined)(
     const upstream = await cluster.startUpstream();
     const config = cluster.file(configText(upstream.url, "defaults: { welcome_credit_usd: 1000 }"));
     const env = { ...store.env, SLUICE_DATABASE_NODE_SILENCE_MS: String(SILENCE_MS) };
-    const folders = [await store.makeDataDirectory(), await store.makeDataDirectory()] as const;
-    const start = (index: 0 | 1) => cluster.startNode({ config, dataDir: folders[index].directory, env });
+    const folders = [await store.makeDataDirectory(cluster), await store.makeDataDirectory(cluster)] as const;
+    const start = (index: 0 | 1) => cluster.startNode({ config, dataDir: folders[index], env });
     const stays = await start(0);
     let dies = await start(1);
     const account = await makeAccount(stays);
@@ -134,7 +134,6 @@ test.skipIf(missing !== undefined)(
     const journal = await upstream.journal();
     expect([...joinJournal(calls, journal, seen), ...joinSeen(calls, seen), ...(await auditBooks(sql))]).toEqual([]);
     await close();
-    for (const { remove } of folders) remove();
   },
   TIMEOUT_MS,
 );

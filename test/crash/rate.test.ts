@@ -46,8 +46,8 @@ async function begin(): Promise<void> {
   const config = cluster.file(configText(upstream.url, "defaults: { welcome_credit_usd: 100 }"));
   const env = { ...store.env, REDIS_URL: redis.url };
   const start = async () => {
-    const { directory } = await store.makeDataDirectory();
-    return cluster.startNode({ config, dataDir: directory, env });
+    const dataDir = await store.makeDataDirectory(cluster);
+    return cluster.startNode({ config, dataDir, env });
   };
   nodes = [await start(), await start()];
   account = await makeAccount(nodes[0]!);

@@ -55,8 +55,8 @@ export async function runRounds(
 ): Promise<RoundsReport> {
   const upstream = await cluster.startUpstream();
   const config = cluster.file(configText(upstream.url, MORE));
-  const data = await store.makeDataDirectory();
-  const options = { config, dataDir: data.directory, env: store.env };
+  const dataDir = await store.makeDataDirectory(cluster);
+  const options = { config, dataDir, env: store.env };
   const run = new Run(cluster, options, upstream);
   await run.begin();
   for (let round = 1; round <= count && run.problems.length === 0; round++) {
@@ -72,7 +72,6 @@ export async function runRounds(
     ...(await auditBooks(sql)),
   );
   await close();
-  data.remove();
   await upstream.kill();
   const outcomes: Record<string, number> = {};
   for (const { outcome } of calls.values()) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;

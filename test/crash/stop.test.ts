@@ -29,12 +29,12 @@ afterAll(() => cluster?.stop());
 /** A gateway of its own with an account that has credit. */
 async function startOne(env: Readonly<Record<string, string>> = {}) {
   const config = cluster.file(configText(upstream.url, "defaults: { welcome_credit_usd: 10 }"));
-  const data = await EMBEDDED.makeDataDirectory();
-  const options = { config, dataDir: data.directory, env: { ...EMBEDDED.env, ...env } };
+  const dataDir = await EMBEDDED.makeDataDirectory(cluster);
+  const options = { config, dataDir, env: { ...EMBEDDED.env, ...env } };
   const node = await cluster.startNode(options);
   const { key } = await makeAccount(node);
   await upstream.forget();
-  return { node, key, options, data };
+  return { node, key, options };
 }
 
 /** A stream in each format, twice, of so many words with such pauses. */
@@ -65,7 +65,7 @@ const outcomes = (calls: readonly CallRow[]): Set<string> => new Set(calls.map((
 test(
   "SIGTERM: it is unready at once, live streams come to their ends and are settled, and it exits with 0",
   async () => {
-    const { node, key, options, data } = await startOne();
+    const { node, key, options } = await startOne();
     const running = streams(node, key, "words=60 gap=30ms");
     await Bun.sleep(BEGIN_MS);
     node.signal("SIGTERM");
@@ -79,7 +79,6 @@ test(
     expect(problems).toEqual([]);
     expect(calls.length).toBe(STREAMS);
     expect(outcomes(calls)).toEqual(new Set(["posted"]));
-    data.remove();
   },
   TIMEOUT_MS,
 );
@@ -87,7 +86,7 @@ test(
 test(
   "streams that outlive the drain time are cut and settled before it exits with 0",
   async () => {
-    const { node, key, options, data } = await startOne({ SLUICE_TIMEOUTS_DRAIN_MS: "500" });
+    const { node, key, options } = await startOne({ SLUICE_TIMEOUTS_DRAIN_MS: "500" });
     const running = streams(node, key, "words=600 gap=50ms");
     await Bun.sleep(BEGIN_MS);
     node.signal("SIGTERM");
@@ -99,7 +98,6 @@ test(
     expect(calls.length).toBe(STREAMS);
     expect(outcomes(calls)).toEqual(new Set(["posted"]));
     expect(calls.every(({ costNano }) => costNano > 0n)).toBe(true);
-    data.remove();
   },
   TIMEOUT_MS,
 );
@@ -107,7 +105,7 @@ test(
 test(
   "a second SIGTERM ends it soon; what ran then is closed by the next start",
   async () => {
-    const { node, key, options, data } = await startOne();
+    const { node, key, options } = await startOne();
     const running = streams(node, key, "words=2000 gap=50ms");
     await Bun.sleep(BEGIN_MS);
     node.signal("SIGTERM");
@@ -122,7 +120,6 @@ test(
     const { calls, problems } = await look(options.dataDir, seen);
     expect(problems).toEqual([]);
     expect(calls.length).toBe(STREAMS);
-    data.remove();
   },
   TIMEOUT_MS,
 );
@@ -137,10 +134,9 @@ test(
     const filler = join(cluster.directory, "filler");
     const config = cluster.file(configText(upstream.url, "defaults: { welcome_credit_usd: 10 }"));
     const dataDir = join(cluster.directory, "data");
-    const made = await EMBEDDED.makeDataDirectory();
+    const made = await EMBEDDED.makeDataDirectory(cluster);
     Bun.spawnSync(["mkdir", dataDir]);
-    Bun.spawnSync(["cp", "-Rp", join(made.directory, "postgres"), dataDir]);
-    made.remove();
+    Bun.spawnSync(["cp", "-Rp", join(made, "postgres"), dataDir]);
     const node = await cluster.startNode({ config, dataDir, env: { SLUICE_DATABASE_MIN_FREE_BYTES: String(floor) } });
     const { key } = await makeAccount(node);
     await upstream.forget();

@@ -3,11 +3,11 @@
  * PostgreSQL can be read at any time, the embedded store only when no process has it.
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import type { SQL } from "bun";
 import { openDatabase } from "../../src/db/database.ts";
+import type { Cluster } from "../support/cluster.ts";
 import { makeDataDirectory, type PostgresServer, startPostgres, testDatabaseSettings } from "../support/postgres.ts";
 
 export interface Store {
@@ -15,26 +15,30 @@ export interface Store {
   /** What points a gateway at it, beside its data directory. */
   readonly env: Readonly<Record<string, string>>;
   readonly databaseUrl?: string;
-  /** Makes the data directory of a first start. */
-  makeDataDirectory(): Promise<{ directory: string; remove(): void }>;
+  /** Makes the data directory of a first start, which goes with the cluster. */
+  makeDataDirectory(cluster: Cluster): Promise<string>;
 }
 
 /** The embedded store; its cluster is copied, which is much faster than making one. */
 export const EMBEDDED: Store = {
   kind: "embedded",
   env: { SLUICE_DATABASE_MIN_FREE_BYTES: "0" },
-  makeDataDirectory,
+  async makeDataDirectory(cluster) {
+    const { directory, remove } = await makeDataDirectory();
+    cluster.onStop(remove);
+    return directory;
+  },
 };
-
-async function emptyDirectory() {
-  const directory = mkdtempSync(join(tmpdir(), "sluice-data-"));
-  return { directory, remove: () => rmSync(directory, { recursive: true, force: true }) };
-}
 
 /** A new database of a server. */
 export async function postgresStore(server: PostgresServer): Promise<Store & { readonly databaseUrl: string }> {
   const databaseUrl = await server.createDatabase();
-  return { kind: "postgres", env: { DATABASE_URL: databaseUrl }, databaseUrl, makeDataDirectory: emptyDirectory };
+  return {
+    kind: "postgres",
+    env: { DATABASE_URL: databaseUrl },
+    databaseUrl,
+    makeDataDirectory: async ({ directory }) => mkdtempSync(join(directory, "data-")),
+  };
 }
 
 /** Starts a server or throws why it cannot. */

@@ -38,6 +38,8 @@ export interface Cluster {
   /** Starts a gateway without waiting until it is ready. */
   launchNode(options: NodeOptions): { readonly ready: Promise<Served>; kill(): Promise<void> };
   startUpstream(): Promise<Upstream>;
+  /** Something to be removed when everything ends. */
+  onStop(remove: () => void): void;
   /** Kills every process that was started and removes the directory. Also when the tests' process exits. */
   stop(): Promise<void>;
 }
@@ -60,9 +62,10 @@ const MAX_LINES = 400;
 export function makeCluster(): Cluster {
   const directory = mkdtempSync(join(tmpdir(), "sluice-crash-"));
   const children = new Set<Child>();
+  const removals = [() => rmSync(directory, { recursive: true, force: true })];
   const killAll = () => {
     for (const child of children) child.process.kill("SIGKILL");
-    rmSync(directory, { recursive: true, force: true });
+    for (const remove of removals) remove();
   };
   process.once("exit", killAll);
   let files = 0;
@@ -87,6 +90,7 @@ export function makeCluster(): Cluster {
       writeFileSync(path, text);
       return path;
     },
+    onStop: (remove) => void removals.push(remove),
     launchNode: (options) => {
       const child = launchNode(options);
       return { ready: child.ready, kill: child.kill };
@@ -107,7 +111,8 @@ export function makeCluster(): Cluster {
       const gone = [...children].map(({ exited }) => exited);
       killAll();
       await Promise.all(gone);
-      rmSync(directory, { recursive: true, force: true });
+      // Those that were just killed may have written meanwhile.
+      for (const remove of removals) remove();
     },
   };
 }
