@@ -41,7 +41,7 @@ const FILTERS: ReadonlySet<string> = new Set(["allowed_domains", "blocked_domain
 const PLACE = ["city", "region", "country", "timezone"] as const;
 
 /** Searches that a call is expected to make at most where the caller sets no limit. */
-const USUAL_SEARCHES = 10;
+export const USUAL_SEARCHES = 10;
 const SEARCHES = /^(web_search|google_?search|x_search|browser_search|file_search)/i;
 const FETCHES = /^(web_fetch|url_?context|enterprise_?web_?search)/i;
 

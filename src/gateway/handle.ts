@@ -6,6 +6,7 @@ import { GatewayError, toGatewayError } from "../core/error.ts";
 import type { Head } from "../core/head.ts";
 import type { JsonObject } from "../core/json.ts";
 import { nanoToDollars } from "../core/money.ts";
+import { USUAL_SEARCHES } from "../dialects/web-search.ts";
 import { UpstreamFault } from "../upstream/http.ts";
 import { admit } from "./admit.ts";
 import { attempt, CallerLeft, type Served } from "./attempt.ts";
@@ -75,9 +76,6 @@ export async function handle(gateway: Gateway, visit: Visit): Promise<Response> 
     return refuse(visit, call.id, error, call.rate);
   }
 }
-
-/** Searches that a call is expected to make at most where the caller sets no limit. */
-const USUAL_SEARCHES = 10;
 
 /** The head of a request that the provider shall search the web for. */
 function online(head: Head): Head {

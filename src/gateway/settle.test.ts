@@ -53,6 +53,8 @@ interface Settled {
   billed: Nano;
   records: CallRecord[];
   losses: Nano[];
+  /** What health heard of the endpoint. */
+  told: string[];
   left: Nano;
 }
 
@@ -89,12 +91,17 @@ function settleCall(over: Partial<Call>, outcome: Outcome, holdAmount: bigint | 
   };
   const recorder = listRecorder(records);
   const losses: Nano[] = [];
+  const told: string[] = [];
   const billed = settle(call, outcome, {
     recorder,
     nowMs: () => 150,
     logLoss: (_, lossNano) => void losses.push(lossNano),
+    health: {
+      failed: (id, kind) => void told.push(`${id} failed: ${kind}`),
+      finished: (id, tokens, ms) => void told.push(`${id} said ${tokens} tokens in ${ms} ms`),
+    },
   });
-  return { billed, records, losses, left: wallet.left() };
+  return { billed, records, losses, told, left: wallet.left() };
 }
 
 const done: Outcome = { cancelled: false };
@@ -221,6 +228,24 @@ describe("what is billed when", () => {
     );
     expect(billed).toBe(nano(0n));
     expect(records[0]).toMatchObject({ status: 400, errorCode: "invalid_request", costNano: nano(0n) });
+  });
+});
+
+describe("the health of the endpoint hears", () => {
+  const answer = () => servedWith(begin, say, report({ input: 100, output: 5 }), stop);
+
+  test("how fast it was: from the first content of a stream, else from the call's beginning", () => {
+    expect(settleCall({ served: answer() }, done).told).toEqual(["p/up said 5 tokens in 20 ms"]);
+    expect(settleCall({ served: answer(), streamed: false }, done).told).toEqual(["p/up said 5 tokens in 50 ms"]);
+  });
+
+  test("that it broke off in the middle, and nothing bad when the caller left", () => {
+    expect(settleCall({ served: servedWith(begin, say) }, broke).told[0]).toBe("p/up failed: server");
+    expect(settleCall({ served: answer() }, left).told).toEqual(["p/up said 5 tokens in 20 ms"]);
+  });
+
+  test("nothing of a call that it did not serve: attempts have told that", () => {
+    expect(settleCall({}, broke).told).toEqual([]);
   });
 });
 

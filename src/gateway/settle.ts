@@ -7,7 +7,7 @@ import type { GatewayError } from "../core/error.ts";
 import type { FinishReason } from "../core/event.ts";
 import { cost, type Nano, nano, ZERO } from "../core/money.ts";
 import { completionTokens, emptyUsage, promptTokens, type Usage } from "../core/usage.ts";
-import type { Hold } from "../ledger/wallet.ts";
+import type { Hold, Posted } from "../ledger/hold.ts";
 import type { RateDecision } from "../limits/limiter.ts";
 import type { HealthBook } from "../upstream/health.ts";
 import type { OpenNote, Recorder } from "../usage/recorder.ts";
@@ -83,18 +83,17 @@ export function foresee(call: Call, scope: Pick<SettleScope, "recorder" | "nowMs
   const { principal, served, hold } = call;
   if (!principal || !served || !hold) return;
   const usage = served.meter.usage(served);
-  const record = recordOf(call, principal, usage, withWaste(foreseenBill(hold, served, usage), call));
+  const full = cost(served.candidate.endpoint.price, usage);
+  const bill = billOf(served, usage, full, hold.bill(full));
+  const record = recordOf(call, principal, usage, withWaste(bill, call));
   record.durationMs = Math.round(scope.nowMs() - call.startedMs);
   call.note = scope.recorder.foresee(record, call.note, hold);
 }
 
-/** What posting the hold would come to. */
-function foreseenBill(hold: Hold, { candidate }: Served, usage: Usage): Bill {
+/** Where the provider charges what the customer pays, the cost need not be found twice. */
+function billOf({ candidate }: Served, usage: Usage, full: Nano, { billedNano, lossNano }: Posted): Bill {
   const { price, cost: charged } = candidate.endpoint;
-  const full = cost(price, usage);
-  const isBounded = hold.paidBy === "credit" || hold.keyPurse !== undefined || hold.budgetPurse !== undefined;
-  const billed = isBounded && full > hold.amountNano ? hold.amountNano : full;
-  return { costNano: billed, lossNano: nano(full - billed), providerCostNano: cost(charged, usage) };
+  return { costNano: billedNano, lossNano, providerCostNano: charged === price ? full : cost(charged, usage) };
 }
 
 /** Closes the call and returns what was billed. A call without a principal leaves no record. */
@@ -177,11 +176,10 @@ function settleHold(call: Call, usage: Usage, { logLoss }: SettleScope): Bill {
     hold.void();
     return NOTHING;
   }
-  const { price, cost: charged } = served.candidate.endpoint;
-  const full = cost(price, usage);
-  const { billedNano, lossNano } = hold.post(full);
-  if (lossNano > 0n) logLoss(call, lossNano);
-  return { costNano: billedNano, lossNano, providerCostNano: charged === price ? full : cost(charged, usage) };
+  const full = cost(served.candidate.endpoint.price, usage);
+  const posted = hold.post(full);
+  if (posted.lossNano > 0n) logLoss(call, posted.lossNano);
+  return billOf(served, usage, full, posted);
 }
 
 /** The customer pays once: what tries cost that came to nothing is the operator's. */

@@ -31,6 +31,12 @@ export interface HoldWish {
   readonly count?: PurseWish | undefined;
 }
 
+/** How a cost is divided between who pays and the operator. */
+export interface Posted {
+  readonly billedNano: Nano;
+  readonly lossNano: Nano;
+}
+
 /** Money set aside for a call. It ends exactly once: posted or voided; what comes later changes nothing. */
 export interface Hold {
   readonly paidBy: Payer;
@@ -41,8 +47,10 @@ export interface Hold {
   readonly keyPurse: string | undefined;
   readonly budgetPurse: string | undefined;
   readonly countPurse: string | undefined;
-  /** The call cost that much. Never more than the hold is billed, where there is a purse to protect; the rest is loss. */
-  post(costNano: Nano): { billedNano: Nano; lossNano: Nano };
+  /** What posting this cost comes to: never more than the hold is billed, where there is a purse to protect; the rest is loss. */
+  bill(costNano: Nano): Posted;
+  /** The call cost that much. Once ended, a hold bills nothing. */
+  post(costNano: Nano): Posted;
   /** The call cost nothing. */
   void(): void;
   /** What was posted is in the database. */
@@ -117,16 +125,21 @@ export class OpenHold implements Hold {
     return undefined;
   }
 
-  post(costNano: Nano): { billedNano: Nano; lossNano: Nano } {
+  bill(costNano: Nano): Posted {
+    const isCapped = this.#moneyCount > 0 && costNano > this.amountNano;
+    const billedNano = isCapped ? this.amountNano : costNano;
+    return { billedNano, lossNano: nano(costNano - billedNano) };
+  }
+
+  post(costNano: Nano): Posted {
     if (this.#state !== "open") return { billedNano: ZERO, lossNano: ZERO };
     this.#state = "posted";
-    const capped = this.#moneyCount > 0 && costNano > this.amountNano;
-    const billedNano = capped ? this.amountNano : costNano;
-    this.#billed = billedNano;
+    const posted = this.bill(costNano);
+    this.#billed = posted.billedNano;
     for (const [index, { purse, amount }] of this.#taken.entries()) {
-      purse.spend(amount, index < this.#moneyCount ? billedNano : 1n);
+      purse.spend(amount, index < this.#moneyCount ? posted.billedNano : 1n);
     }
-    return { billedNano, lossNano: nano(costNano - billedNano) };
+    return posted;
   }
 
   void(): void {

@@ -46,6 +46,10 @@ function hold(wish: HoldWish, free: Map<string, bigint>, nodeId: string): Hold {
     if (open) for (const { id } of money) free.set(id, (free.get(id) ?? 0n) + amount - used);
     open = false;
   };
+  const bill = (costNano: Nano) => {
+    const billed = money.length > 0 && costNano > amount ? amount : costNano;
+    return { billedNano: nano(billed), lossNano: nano(costNano - billed) };
+  };
   const named = (prefix: string) => money.find(({ id }) => id.startsWith(prefix))?.id;
   return {
     paidBy: wish.paidBy,
@@ -54,11 +58,12 @@ function hold(wish: HoldWish, free: Map<string, bigint>, nodeId: string): Hold {
     keyPurse: named("key:"),
     budgetPurse: named("budget:"),
     countPurse: count?.id,
+    bill,
     post(costNano) {
       if (!open) return { billedNano: ZERO, lossNano: ZERO };
-      const billed = money.length > 0 && costNano > amount ? amount : costNano;
-      end(billed);
-      return { billedNano: nano(billed), lossNano: nano(costNano - billed) };
+      const posted = bill(costNano);
+      end(posted.billedNano);
+      return posted;
     },
     void() {
       if (open && count) free.set(count.id, (free.get(count.id) ?? 0n) + 1n);
